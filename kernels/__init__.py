@@ -1,0 +1,1 @@
+"""Compiled numerical kernels: numba and numpy only."""

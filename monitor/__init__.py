@@ -1,0 +1,1 @@
+"""Streaming detector of liquidation cascades."""

@@ -1,0 +1,1 @@
+"""Everything that comes in: sockets, REST polls, the log they are ordered in, its recording."""

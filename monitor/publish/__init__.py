@@ -1,0 +1,1 @@
+"""Everything that goes out: alerts over MQTT, metrics, health pages."""

@@ -1,0 +1,1 @@
+"""A market with known truth behind loopback servers that speak each venue's own wire."""

@@ -1,0 +1,1 @@
+"""What each venue says: one file a venue, and the registry of them."""
