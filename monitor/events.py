@@ -193,3 +193,16 @@ class Answer(msgspec.Struct, frozen=True):
     key: str
     status: int
     body: bytes
+
+
+class Outcome(enum.IntEnum):
+    """What a frame was good for, told to the collector: the weightiest of its events.
+
+    A heartbeat or an acknowledgement is not data, so only USEFUL resets a back-off.
+    """
+
+    NOTHING = 0
+    ACKNOWLEDGED = 1
+    USEFUL = 2
+    REFUSED = 3
+    RESTART = 4

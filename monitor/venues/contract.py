@@ -72,7 +72,15 @@ class Poll(msgspec.Struct, frozen=True):
 
 
 class Reader(Protocol):
-    """The explicit state of one connection, and the only door its frames come in by."""
+    """The explicit state of one connection, and the only door its frames come in by.
+
+    Attributes:
+        state: Everything it knows that its later events depend on, as one msgspec Struct
+            (mutable). Put into a fresh Reader of the same session, it goes on exactly there;
+            a recording that begins in mid-connection rests on that.
+    """
+
+    state: msgspec.Struct
 
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Turn one frame into events; never raises, whatever the bytes are.
