@@ -1,11 +1,16 @@
 """Checks that every venue makes at its border; what fails them is damaged, not data."""
 
 import math
+import re
 
 NS_PER_MS = 1_000_000
 # 2001-09-09 to 2286-11-20: a stamp outside it is in other units than milliseconds.
 _FIRST_MS = 1_000_000_000_000
 _LAST_MS = 9_999_999_999_999
+# Only these powers of ten are counts of coins; "1INCH", "0G" and "2Z" are names. "1M" counts
+# only before three letters or more, since "1MIL" is a name too.
+_COUNT_BEFORE = re.compile(r"(1000|10000|100000|1000000|1M(?=\D{3}))(\D.*)")
+_COUNT_BEHIND = re.compile(r"(\D{2,})(1000|10000|100000|1000000)")
 
 
 class DamagedValue(ValueError):
@@ -43,3 +48,20 @@ def finite(value: float, name: str) -> float:
     if -math.inf < value < math.inf:
         return value
     raise DamagedValue(f"expected a finite {name}, was {value}")
+
+
+def asset_of(base: str) -> tuple[str, float]:
+    """The asset that a venue's base coin means, and how many coins of it one unit is.
+
+    Cheap coins are quoted by the thousand: 1000PEPE, 1000000MOG, 1MBABYDOGE, SHIB1000.
+    XBT is an old name of BTC.
+    """
+    if base == "XBT":
+        return "BTC", 1.0
+    if before := _COUNT_BEFORE.fullmatch(base):
+        count, asset = before.groups()
+        return asset, 1e6 if count == "1M" else float(count)
+    if behind := _COUNT_BEHIND.fullmatch(base):
+        asset, count = behind.groups()
+        return asset, float(count)
+    return base, 1.0
