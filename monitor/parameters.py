@@ -30,6 +30,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         wave_range_ratio: New extreme beyond this part of the range that makes a new wave.
         exhausted_extreme_s: Seconds without a new extreme before EXHAUSTED.
         flat_ratio: Slope of open interest over the steepest of the episode, at most, for flat.
+        flat_slope_ratio_per_s: Slope so small that it is flat whatever came before.
         interest_age_s: Age beyond which open interest is not known, seconds.
         unconfirmed_after_s: Seconds without fresh open interest that end an episode.
         price_z: Confirmer: price move of 60 or 300 s, in sigmas.
@@ -66,6 +67,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     wave_range_ratio: float = 0.10
     exhausted_extreme_s: int = 900
     flat_ratio: float = 0.12
+    flat_slope_ratio_per_s: float = 1e-6
     interest_age_s: int = 45
     unconfirmed_after_s: int = 3600
     price_z: float = 2.5
