@@ -130,6 +130,11 @@ pressure_dtype = np.dtype(
         ("share_total", np.float64),  # uncapped shares since the start
         ("usd_total", np.int64),  # micro-dollars since the start
         ("orders_total", np.int64),
+        # The totals when the bucket last rose from empty: the CUSUM's estimate of where the
+        # change began.
+        ("start_share", np.float64),
+        ("start_usd", np.int64),
+        ("start_orders", np.int64),
         ("excited_10s", np.float64),  # exponential sums of the uncapped share
         ("excited_60s", np.float64),
         ("excited_300s", np.float64),
@@ -161,7 +166,9 @@ crossing_dtype = np.dtype(
         ("share_total", np.float64),
         ("usd_total", np.int64),
         ("orders_total", np.int64),
-        ("order_usd", np.float64),
+        ("start_share", np.float64),
+        ("start_usd", np.int64),
+        ("start_orders", np.int64),
     ],
     align=True,
 )

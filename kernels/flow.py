@@ -197,6 +197,10 @@ def ingest(
             pressure["share"][ladder] = 0.0
         # The scale may shrink within a second; room is never negative.
         add = max(0.0, min(add, asset_cap * u - pressure["added"][ladder]))
+        if before == 0.0:
+            pressure["start_share"][ladder] = pressure["share_total"][ladder]
+            pressure["start_usd"][ladder] = pressure["usd_total"][ladder]
+            pressure["start_orders"][ladder] = pressure["orders_total"][ladder]
         pressure["added"][ladder] += add
         pressure["share"][ladder] += x
         pressure["share_total"][ladder] += x
@@ -242,7 +246,9 @@ def ingest(
             crossings["share_total"][found] = pressure["share_total"][ladder]
             crossings["usd_total"][found] = pressure["usd_total"][ladder]
             crossings["orders_total"][found] = pressure["orders_total"][ladder]
-            crossings["order_usd"][found] = b
+            crossings["start_share"][found] = pressure["start_share"][ladder]
+            crossings["start_usd"][found] = pressure["start_usd"][ladder]
+            crossings["start_orders"][found] = pressure["start_orders"][ladder]
             found += 1
     return found
 

@@ -14,7 +14,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -52,7 +52,11 @@ from numba import njit  # noqa: E402 - numba reads NUMBA_CACHE_DIR when it is im
 
 def kernel(*signatures: Any) -> Callable[[F], F]:
     """Compile a function for these signatures; under NUMBA_DISABLE_JIT=1 leave it as it is."""
-    compiled: Callable[[F], F] = njit(
+
+    def compiled(function: F) -> F:
+        return cast("F", decorate(function))
+
+    decorate = njit(
         list(signatures),
         cache=bool(CACHE_DIR),
         fastmath=False,
