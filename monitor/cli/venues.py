@@ -1,0 +1,41 @@
+"""`liqmon venues`: which venues this program reads, and how complete what they publish is."""
+
+from typing import Annotated
+
+import msgspec
+import typer
+
+import monitor.venues
+
+
+def venues(
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print a JSON array instead of a table.")
+    ] = False,
+) -> None:
+    """List the venues: name, products, completeness of the liquidation feed, documents.
+
+    Completeness is how much of its forced orders a venue's public feed carries: "full" all,
+    "one_per_second" the largest of a second, "aggregated" a sum, "none" nothing.
+    """
+    rows = [
+        {
+            "name": venue.name,
+            "products": list(venue.products),
+            "completeness": venue.completeness.value,
+            "docs": venue.docs,
+        }
+        for venue in monitor.venues.VENUES
+    ]
+    if as_json:
+        typer.echo(msgspec.json.encode(rows).decode())
+        return
+    table = [("NAME", "PRODUCTS", "COMPLETENESS", "DOCS")]
+    table += [
+        (venue.name, " ".join(venue.products), venue.completeness.value, venue.docs)
+        for venue in monitor.venues.VENUES
+    ]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(cells).rstrip())
