@@ -1,1 +1,24 @@
 """What each venue says: one file a venue, and the registry of them."""
+
+from monitor.errors import ConfigError
+from monitor.venues.binance import BINANCE
+from monitor.venues.binance_spot import BINANCE_SPOT
+from monitor.venues.contract import Venue
+
+VENUES: tuple[Venue, ...] = (
+    BINANCE,
+    BINANCE_SPOT,
+)
+
+
+def by_name(name: str) -> Venue:
+    """The venue of that registry name.
+
+    Raises:
+        ConfigError: No venue has it; names those that exist.
+    """
+    for venue in VENUES:
+        if venue.name == name:
+            return venue
+    known = ", ".join(venue.name for venue in VENUES)
+    raise ConfigError(f"expected a venue, one of {known}; was {name!r}")
