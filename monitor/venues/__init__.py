@@ -3,11 +3,14 @@
 from monitor.errors import ConfigError
 from monitor.venues.binance import BINANCE
 from monitor.venues.binance_spot import BINANCE_SPOT
+from monitor.venues.bybit import BYBIT, BYBIT_SPOT
 from monitor.venues.contract import Venue
 
 VENUES: tuple[Venue, ...] = (
     BINANCE,
     BINANCE_SPOT,
+    BYBIT,
+    BYBIT_SPOT,
 )
 
 

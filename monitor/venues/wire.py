@@ -2,6 +2,12 @@
 
 import math
 import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+import msgspec
+
+from monitor.events import Event, Malformed
 
 NS_PER_MS = 1_000_000
 # 2001-09-09 to 2286-11-20: a stamp outside it is in other units than milliseconds.
@@ -65,3 +71,63 @@ def asset_of(base: str) -> tuple[str, float]:
         asset, count = behind.groups()
         return asset, float(count)
     return base, 1.0
+
+
+_MOST_DETAIL = 200
+_Row = TypeVar("_Row")
+
+
+class _Rows(msgspec.Struct):
+    data: list[msgspec.Raw]
+
+
+_ROWS = msgspec.json.Decoder(_Rows)
+
+
+def malformed(error: Exception) -> Malformed:
+    """What a failure to read means: "not json", "wrong shape", or else "bad value"."""
+    if isinstance(error, msgspec.ValidationError):
+        reason = "wrong shape"
+    elif isinstance(error, msgspec.MsgspecError | UnicodeDecodeError | RecursionError):
+        reason = "not json"
+    else:
+        reason = "bad value"
+    return Malformed(reason, str(error)[:_MOST_DETAIL])
+
+
+def row_by_row(
+    rows: Iterable[msgspec.Raw], decoder: msgspec.json.Decoder[_Row]
+) -> Iterator[_Row | Malformed]:
+    """Rows decoded one at a time, so that a damaged one does not spoil the others."""
+    for row in rows:
+        try:
+            yield decoder.decode(row)
+        except (msgspec.MsgspecError, ValueError) as error:
+            yield malformed(error)
+
+
+def data_row_by_row(
+    frame: bytes, decoder: msgspec.json.Decoder[_Row]
+) -> Iterator[_Row | Malformed]:
+    """The rows under "data" of a frame that does not decode as a whole.
+
+    Raises:
+        msgspec.MsgspecError: There is no list of them.
+    """
+    return row_by_row(_ROWS.decode(frame).data, decoder)
+
+
+def events_of(
+    rows: Iterable[_Row | Malformed], event_of: Callable[[_Row, int], Event], received_ns: int
+) -> list[Event]:
+    """An event a row; a row whose values cannot be true becomes `Malformed`."""
+    events: list[Event] = []
+    for row in rows:
+        if isinstance(row, Malformed):
+            events.append(row)
+            continue
+        try:
+            events.append(event_of(row, received_ns))
+        except ValueError as error:
+            events.append(malformed(error))
+    return events
