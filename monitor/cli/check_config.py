@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-import monitor.venues
 from monitor.config import Config, digest, examine, venue_options, venue_problems
+from monitor.venues import VENUES
 
 
 def check_config(
@@ -20,7 +20,7 @@ def check_config(
     Prints "ok" and a short summary, or one line for each problem, beginning with the key's path;
     then the exit code is 2. LIQMON_ variables of this shell count, as they would for the daemon.
     """
-    known = tuple(venue.name for venue in monitor.venues.VENUES)
+    known = tuple(venue.name for venue in VENUES)
     outcome = examine(file, os.environ)
     config, problems = outcome.config, outcome.problems
     if config is not None:

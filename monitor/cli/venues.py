@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 import typer
 
-import monitor.venues
+from monitor.venues import VENUES
 
 
 def venues(
@@ -25,7 +25,7 @@ def venues(
             "completeness": venue.completeness.value,
             "docs": venue.docs,
         }
-        for venue in monitor.venues.VENUES
+        for venue in VENUES
     ]
     if as_json:
         typer.echo(msgspec.json.encode(rows).decode())
@@ -33,7 +33,7 @@ def venues(
     table = [("NAME", "PRODUCTS", "COMPLETENESS", "DOCS")]
     table += [
         (venue.name, " ".join(venue.products), venue.completeness.value, venue.docs)
-        for venue in monitor.venues.VENUES
+        for venue in VENUES
     ]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     for row in table:

@@ -148,7 +148,7 @@ def _endpoints(config: Config) -> Iterator[Breach]:
                 yield Breach(path, "a key such as wss://fstream.binance.com", original)
             elif "@" in new.netloc:
                 yield Breach(path, "a value without user and password", "***")
-            elif not _plain(new) or new.path.endswith("/"):
+            elif not _plain(new):
                 yield Breach(path, f"a value such as {old.scheme}://127.0.0.1:9001", replacement)
             elif new.scheme.startswith("ws") != old.scheme.startswith("ws"):
                 yield Breach(path, f"a value with the scheme {old.scheme}", replacement)

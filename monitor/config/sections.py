@@ -4,7 +4,6 @@
 """
 
 from typing import Literal
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -57,18 +56,12 @@ class VenueOptions(Section, frozen=True):
 
     Attributes:
         enabled: Whether to collect from it.
-        endpoints: Scheme and host of its URLs -> what to put in their place, for a proxy or a
-            simulation: {"wss://fstream.binance.com" = "ws://127.0.0.1:9001"}.
+        endpoints: Scheme, host and port of its URLs -> what to put in their place, for a relay
+            or a simulation: {"wss://ws.okx.com:8443" = "ws://127.0.0.1:9001"}.
     """
 
     enabled: bool = True
     endpoints: dict[str, str] = {}
-
-    def redirected(self, url: str) -> str:
-        """This URL with its scheme and host replaced, where `endpoints` says so."""
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
-        return self.endpoints.get(origin, origin) + url.removeprefix(origin)
 
 
 class Mqtt(Section, frozen=True):
