@@ -156,24 +156,6 @@ bucket_dtype = np.dtype(
 sum_dtype = np.dtype([("usd", np.int64), ("orders", np.int64)], align=True)
 """Their running sum over one window."""
 
-crossing_dtype = np.dtype(
-    [
-        ("received_ns", np.int64),
-        ("event_ns", np.int64),
-        ("ladder", np.int32),  # 2 x asset + position
-        ("tier", np.int32),  # 1 notice, 2 building, 3 onset: the highest crossed
-        ("bucket", np.float64),
-        ("share_total", np.float64),
-        ("usd_total", np.int64),
-        ("orders_total", np.int64),
-        ("start_share", np.float64),
-        ("start_usd", np.int64),
-        ("start_orders", np.int64),
-    ],
-    align=True,
-)
-"""A bucket that rose through a tier, with what is known at that very order."""
-
 book_dtype = np.dtype(
     [
         ("usd", np.float64),  # both sides within the band; NaN where the feed does not reach

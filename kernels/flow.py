@@ -10,8 +10,8 @@ so that a single whale cannot raise an alarm (light tails are what makes the fal
 of a CUSUM fall exponentially; Lorden 1971, Moustakides 1986). Totals run beside it by event
 time: buckets of a second for an hour and of a minute for a day, with exact integer sums.
 
-`ingest` takes a batch and returns how often a bucket rose through a tier; what follows from
-that is decided elsewhere, so no result depends on how events were cut into batches.
+`ingest` takes a batch up to an order that lifts a bucket through a tier; what follows from that
+is decided elsewhere, at that order, so no result depends on how events were cut into batches.
 """
 
 import math
@@ -34,7 +34,6 @@ from kernels.dtypes import (
     asset_dtype,
     bucket_dtype,
     contract_dtype,
-    crossing_dtype,
     event_dtype,
     limits_dtype,
     pressure_dtype,
@@ -52,13 +51,13 @@ _assets = from_dtype(asset_dtype)[::1]
 _pressure = from_dtype(pressure_dtype)[::1]
 _buckets = from_dtype(bucket_dtype)[:, ::1]
 _sums = from_dtype(sum_dtype)[:, ::1]
-_crossings = from_dtype(crossing_dtype)[::1]
 _limits = from_dtype(limits_dtype)[::1]
 
 
 @kernel(
     int64(
         _events,
+        int64,
         int64,
         int64,
         _contracts,
@@ -68,12 +67,12 @@ _limits = from_dtype(limits_dtype)[::1]
         _buckets,
         _sums,
         _limits,
-        _crossings,
     )
 )
 def ingest(
     events: Records,
-    n: int,
+    start: int,
+    end: int,
     second: int,
     contracts: Records,
     assets: Records,
@@ -82,17 +81,17 @@ def ingest(
     minutes: Records,
     sums: Records,
     limits: Records,
-    crossings: Records,
 ) -> int:
-    """Take the first `n` events of a batch, in order; `second` is the one that runs now.
+    """Take the events of a batch from `start`, in order; `second` is the one that runs now.
+
+    It stops behind an order that lifted its bucket through a tier, so that whoever judges the
+    crossing finds every array as it was at that very order; call again with the next index.
 
     Changes contracts, assets, pressure, seconds (lines x 3600), minutes (lines x 1440) and
-    sums (lines x 7) in place, a line being (2 x asset + position) x venues + venue; writes a
-    row into `crossings` (at least as long as the batch) for each order that lifted its bucket
-    through a tier.
+    sums (lines x 7) in place, a line being (2 x asset + position) x venues + venue.
 
     Returns:
-        Number of crossings.
+        Index of the order that crossed; `end` when all events were taken without one.
     """
     kinds, rows, venue_of = events["kind"], events["row"], events["venue"]
     received, happened = events["received_ns"], events["event_ns"]
@@ -101,8 +100,7 @@ def ingest(
     late_ns, drain = limits["late_ns"][0], limits["drain_per_s"][0]
     contract_cap, asset_cap = limits["contract_cap"][0], limits["asset_cap"][0]
     tier_1, tier_2, tier_3 = limits["tier_1"][0], limits["tier_2"][0], limits["tier_3"][0]
-    found = 0
-    for i in range(n):
+    for i in range(start, end):
         kind, row, a, b = kinds[i], rows[i], first[i], other_value[i]
         if kind == _BOOK_TOP:
             contracts["bid"][row] = a
@@ -238,19 +236,8 @@ def ingest(
             tier = 1
         pressure["tier"][ladder] = tier
         if tier > tier_before:
-            crossings["received_ns"][found] = received[i]
-            crossings["event_ns"][found] = happened[i]
-            crossings["ladder"][found] = ladder
-            crossings["tier"][found] = tier
-            crossings["bucket"][found] = after
-            crossings["share_total"][found] = pressure["share_total"][ladder]
-            crossings["usd_total"][found] = pressure["usd_total"][ladder]
-            crossings["orders_total"][found] = pressure["orders_total"][ladder]
-            crossings["start_share"][found] = pressure["start_share"][ladder]
-            crossings["start_usd"][found] = pressure["start_usd"][ladder]
-            crossings["start_orders"][found] = pressure["start_orders"][ladder]
-            found += 1
-    return found
+            return i
+    return end
 
 
 @kernel(types.void(int64, _assets, _pressure, float64[:, ::1], _limits))

@@ -165,6 +165,7 @@ Event = MarketEvent | Listing | NotUsed | Malformed
 class FactKind(enum.StrEnum):
     """What happened to a connection, in the order it happens."""
 
+    STARTED = "started"  # the daemon came up; connection 0, and no connection is open
     CONNECTING = "connecting"
     CONNECTED = "connected"
     SUBSCRIBED = "subscribed"

@@ -27,6 +27,8 @@ class Stream(msgspec.Struct):
     malformed: int = 0
     connects: int = 0
     open_connections: int = 0
+    book_tops: int = 0
+    trades: int = 0
 
     def flowing(self, now_ns: int) -> bool:
         """Whether useful frames are coming."""

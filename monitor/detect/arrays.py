@@ -1,0 +1,68 @@
+"""The detector's numeric state: every array the kernels work on, allocated once.
+
+Rows: an asset is its place in the watch list, the last row is everything off it; a ladder is
+2 x asset + position; a line of the windows is ladder x venues + venue.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from kernels import dtypes as d
+from monitor.parameters import Parameters
+
+CONTRACTS_PER_ASSET: Final = 48
+BATCH: Final = 256
+SHARES_HELD: Final = 64
+
+
+class Arrays:
+    """All arrays of one detector; attribute names are the field names of its snapshots."""
+
+    def __init__(self, assets: int, venues: int, parameters: Parameters) -> None:
+        rows, contracts = assets + 1, CONTRACTS_PER_ASSET * assets
+        lines = 2 * rows * venues
+        self.contracts = np.zeros(contracts, d.contract_dtype)
+        self.contracts["asset"] = -1
+        self.contracts["interest"] = np.nan
+        self.assets = np.zeros(rows, d.asset_dtype)
+        for name in ("interest", "price", "spot_price", "basis", "depth_ratio"):
+            self.assets[name] = np.nan
+        self.assets["interest_index"] = 1.0
+        self.assets["scale"] = parameters.prior_scale_ratio
+        self.pressure = np.zeros(2 * rows, d.pressure_dtype)
+        self.shares = np.zeros((2 * rows, SHARES_HELD))
+        self.seconds = np.zeros((lines, d.SECONDS_HELD), d.bucket_dtype)
+        self.minutes = np.zeros((lines, d.MINUTES_HELD), d.bucket_dtype)
+        self.sums = np.zeros((lines, len(d.WINDOWS_S)), d.sum_dtype)
+        self.books = np.zeros((contracts, len(d.BANDS_BP)), d.book_dtype)
+        self.books["usd"] = np.nan
+        self.prices = np.full((rows, d.CONTEXT_HELD), np.nan)
+        self.interests = np.full((rows, d.CONTEXT_HELD), np.nan)
+        self.takers = np.zeros((rows, d.CONTEXT_HELD))
+
+        # Room the kernels work in; no state.
+        self.room = (np.zeros(contracts), np.zeros(contracts), np.zeros(contracts))
+        self.slopes = np.zeros(60 * 59 // 2)
+        self.batch = np.zeros(BATCH, d.event_dtype)
+        self.limits = np.zeros(1, d.limits_dtype)
+        self.limits["drain_per_s"] = parameters.drain_per_min / 60.0
+        self.limits["contract_cap"] = parameters.contract_cap
+        self.limits["asset_cap"] = parameters.asset_cap
+        self.limits["tier_1"] = parameters.notice_tier
+        self.limits["tier_2"] = parameters.building_tier
+        self.limits["tier_3"] = parameters.onset_tier
+        self.limits["late_ns"] = parameters.late_order_s * 1_000_000_000
+        self.limits["venues"] = venues
+        self.limits["other"] = assets
+
+    def forget_moment(self) -> None:
+        """Drop what only made sense in the second it was observed in: after a long pause."""
+        for history in (self.prices, self.interests):
+            history.fill(np.nan)
+        self.takers.fill(0.0)
+        self.shares.fill(0.0)
+        for name in ("bucket", "added", "share", "share_60s", "excited_10s", "excited_60s"):
+            self.pressure[name] = 0.0
+        self.pressure["excited_300s"] = 0.0
+        self.pressure["tier"] = 0

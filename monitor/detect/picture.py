@@ -1,0 +1,198 @@
+"""Paints the view: a read-only picture of the engine for whoever publishes it."""
+
+import math
+from typing import Final
+
+from kernels import flow, trend
+from kernels.dtypes import BANDS_BP, MICRO_USD, PERPETUAL, WINDOWS_S
+from monitor.detect.confirmers import CONFIRMERS, Context, confirm
+from monitor.detect.engine import NS, Engine
+from monitor.detect.judge import SLOPE_S
+from monitor.detect.view import (
+    WINDOWS_S as WINDOW_NAMES,
+    AssetView,
+    LadderView,
+    MarketView,
+    Total,
+)
+from monitor.events import Position
+
+EIGHT_HOURS_S: Final = 28_800
+_HOUR: Final = WINDOWS_S.index(3600)
+_NAMES: Final = tuple(WINDOW_NAMES)
+
+
+def paint(engine: Engine, *, largest: bool = True) -> MarketView:
+    """A picture of everything, at the second that runs.
+
+    Args:
+        engine: What to look at; it is not changed.
+        largest: Whether to search the windows for their largest orders, the one thing here
+            whose cost grows with the length of the windows; left out they are NaN.
+    """
+    watch = engine.watch
+    other = len(watch.assets)
+    now_ns = engine.second * NS
+    totals = [_totals(engine, 2 * row + k, largest) for row in range(other + 1) for k in range(2)]
+    events = dict(engine.tally.events)
+    for stream in engine.feeds.streams.values():
+        for kind, count in (("book_top", stream.book_tops), ("trade", stream.trades)):
+            if count:
+                events[stream.venue, kind] = events.get((stream.venue, kind), 0) + count
+    names = [position.value for position in Position]
+    return MarketView(
+        now_ns=now_ns,
+        assets=tuple(
+            _asset(engine, row, totals[2 * row], totals[2 * row + 1]) for row in range(other)
+        ),
+        streams=engine.feeds.views(now_ns),
+        totals={name: _together(totals[k::2]) for k, name in enumerate(names)},
+        other_totals={name: totals[2 * other + k] for k, name in enumerate(names)},
+        orders_by_venue=dict(engine.tally.orders),
+        usd_by_venue=dict(engine.tally.usd),
+        events=events,
+        malformed=dict(engine.tally.malformed),
+        not_used=dict(engine.tally.not_used),
+        dropped={
+            **engine.tally.dropped,
+            "no_open_interest": int(engine.arrays.pressure["no_interest"].sum()),
+            "late": int(engine.arrays.pressure["late"].sum()),
+        },
+    )
+
+
+def _totals(engine: Engine, ladder: int, search: bool) -> dict[str, Total]:
+    a, venues = engine.arrays, len(engine.watch.venues)
+    first, last = ladder * venues, (ladder + 1) * venues
+    usd = a.sums["usd"][first:last].sum(axis=0).tolist()
+    orders = a.sums["orders"][first:last].sum(axis=0).tolist()
+    lines = [line for line in range(first, last) if a.sums["orders"][line, -1]]
+    found = {}
+    for w, name in enumerate(_NAMES):
+        most = math.nan
+        if search:
+            most = max(
+                (
+                    flow.largest(engine.second, line, WINDOWS_S[w], a.seconds, a.minutes)
+                    for line in lines
+                ),
+                default=0,
+            )
+        found[name] = Total(usd[w] / MICRO_USD, orders[w], most / MICRO_USD)
+    return found
+
+
+def _together(parts: list[dict[str, Total]]) -> dict[str, Total]:
+    return {
+        name: Total(
+            usd=sum(part[name].usd for part in parts),
+            orders=sum(part[name].orders for part in parts),
+            largest_usd=max(part[name].largest_usd for part in parts),
+        )
+        for name in _NAMES
+    }
+
+
+def _asset(engine: Engine, row: int, long: dict[str, Total], short: dict[str, Total]) -> AssetView:
+    record = engine.arrays.assets[row]
+    price, interest = float(record["price"]), float(record["interest"])
+    slope = trend.changed_slope(
+        engine.arrays.interests, row, engine.second - 1, SLOPE_S, engine.arrays.slopes
+    )
+    context = Context(
+        price=price,
+        spot_price=float(record["spot_price"]),
+        price_z60=float(record["price_z60"]),
+        price_z300=float(record["price_z300"]),
+        basis=float(record["basis"]),
+        basis_z=float(record["basis_z"]),
+        taker_z=float(record["taker_z"]),
+        depth_ratio=float(record["depth_ratio"]),
+        interest=interest,
+        interest_change_5m=float(record["interest_change_5m"]),
+        interest_age_s=float(record["interest_age_s"]),
+        interest_slope=slope,
+        price_fresh=not math.isnan(price),
+    )
+    contracts = engine.arrays.contracts
+    mine = [k for k in range(len(engine.watch.contracts)) if contracts["asset"][k] == row]
+    age_s = context.interest_age_s
+    return AssetView(
+        asset=engine.watch.assets[row],
+        price=price,
+        spot_price=context.spot_price,
+        basis_bp=context.basis * 1e4,
+        scale_ratio=float(record["scale"]),
+        baseline=engine.scales.baseline(row),
+        open_interest_base=interest,
+        open_interest_usd=interest * price,
+        open_interest_change_5m_ratio=context.interest_change_5m,
+        open_interest_slope_ratio_per_s=slope,
+        open_interest_event_ns=(
+            0 if math.isnan(age_s) else engine.second * NS - int(age_s * 1000) * 1_000_000
+        ),
+        open_interest_age_s=age_s,
+        funding_8h_ratio=_funding(engine, mine),
+        depth_usd=_depth(engine, mine),
+        long=_ladder(engine, 2 * row, context, long),
+        short=_ladder(engine, 2 * row + 1, context, short),
+    )
+
+
+def _funding(engine: Engine, rows: list[int]) -> dict[str, float]:
+    """Funding of each venue's largest perpetual, as a rate of eight hours."""
+    found: dict[str, tuple[float, float]] = {}
+    for row in rows:
+        funding = engine.funding.get(row)
+        if funding is None or funding.interval_s <= 0:
+            continue
+        size = float(engine.arrays.contracts["interest"][row])
+        size = 0.0 if math.isnan(size) else size
+        venue = engine.watch.contracts[row].venue
+        if venue not in found or size > found[venue][0]:
+            rate = funding.rate_ratio * EIGHT_HOURS_S / funding.interval_s
+            found[venue] = (size, rate)
+    return {venue: rate for venue, (_, rate) in sorted(found.items())}
+
+
+def _depth(engine: Engine, rows: list[int]) -> dict[int, tuple[float, float]]:
+    """Depth over the perpetuals whose feed reaches a band; a band none reaches is left out."""
+    found: dict[int, tuple[float, float]] = {}
+    for row in rows:
+        if row not in engine.tally.depth or engine.arrays.contracts["kind"][row] != PERPETUAL:
+            continue
+        for band, (bid, ask) in zip(BANDS_BP, engine.tally.depth[row], strict=True):
+            if not (math.isnan(bid) or math.isnan(ask)):
+                sofar = found.get(band, (0.0, 0.0))
+                found[band] = (sofar[0] + bid, sofar[1] + ask)
+    return found
+
+
+def _ladder(
+    engine: Engine, ladder_row: int, context: Context, totals: dict[str, Total]
+) -> LadderView:
+    ladder = engine.judge.ladders[ladder_row]
+    record = engine.arrays.pressure[ladder_row]
+    found = confirm(context, ladder.position, engine.parameters)
+    scale = float(engine.arrays.assets["scale"][ladder_row // 2])
+    venues = len(engine.watch.venues)
+    sums = engine.arrays.sums["usd"]
+    forced = (int(record["usd_total"]) - ladder.start_usd) / MICRO_USD
+    return LadderView(
+        position=ladder.position,
+        state=ladder.state,
+        since_ns=ladder.since_ns,
+        episode_id=ladder.alert_id,
+        wave=ladder.wave,
+        pressure_ratio=float(record["bucket"]) / scale,
+        forced_60s_ratio=float(record["share_60s"]),
+        forced_usd=forced if ladder.alert_id else 0.0,
+        confirmers=found.names,
+        evaluable=found.evaluable,
+        confirmers_of=len(CONFIRMERS),
+        totals=totals,
+        venue_usd_1h={
+            venue: int(sums[ladder_row * venues + v, _HOUR]) / MICRO_USD
+            for v, venue in enumerate(engine.watch.venues)
+        },
+    )

@@ -1,0 +1,239 @@
+"""The detector's state as bytes, and back: a restart in mid-cascade goes on in the same episode.
+
+Every number is stored under the name of its field, so a version that knows more fields reads
+an older snapshot (new fields keep their start values), and one that knows fewer refuses with
+a reason rather than guess. Rows are found again by asset, contract and venue, so the watch
+list may change between two runs.
+"""
+
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from monitor.detect.arrays import Arrays
+from monitor.detect.engine import Engine
+from monitor.detect.episodes import Ladder
+from monitor.detect.feeds import Feeds
+from monitor.detect.repeats import Repeats
+from monitor.errors import StateError
+from monitor.events import Funding
+from monitor.instruments import Instrument
+
+FORMAT: Final = 1
+# Arrays by what a row of them is.
+_BY_ASSET: Final = ("assets", "prices", "interests", "takers")
+_BY_LADDER: Final = ("pressure", "shares")
+_BY_CONTRACT: Final = ("contracts", "books")
+_BY_LINE: Final = ("sums", "seconds", "minutes")
+_SCALES: Final = ("bins", "mass", "sampled_s")
+
+
+class Field(msgspec.Struct, frozen=True):
+    """One field of one array: numpy type, shape, and the values at `places` (all when None)."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    values: bytes
+    places: bytes | None = None
+
+
+class OpenConnection(msgspec.Struct, frozen=True):
+    """A connection that was open, with its Reader's state as msgpack."""
+
+    number: int
+    venue: str
+    session: str
+    opened_ns: int
+    state: bytes
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """Everything later verdicts depend on."""
+
+    format: int
+    second: int
+    assets: tuple[str, ...]
+    venues: tuple[str, ...]
+    contracts: tuple[Instrument, ...]
+    arrays: dict[str, dict[str, Field]]
+    ladders: tuple[Ladder, ...]
+    feeds: Feeds
+    repeats: dict[str, Repeats]
+    funding: dict[int, Funding]
+    listings: dict[str, tuple[Instrument, ...]]
+    connections: tuple[OpenConnection, ...]
+
+
+def _store(array: npt.NDArray[Any]) -> dict[str, Field]:
+    """Fields of an array by name ("" for an array without); mostly empty ones sparsely."""
+    names = array.dtype.names
+    if names is None:
+        return {"": _field(array, None)}
+    places = np.flatnonzero(array["orders"]) if "largest" in names else None
+    return {name: _field(array[name], places) for name in names}
+
+
+def _field(values: npt.NDArray[Any], places: npt.NDArray[np.intp] | None) -> Field:
+    flat = np.ascontiguousarray(values).reshape(-1)
+    if places is None:
+        return Field(values.dtype.str, values.shape, flat.tobytes())
+    where = places.astype("<i8")
+    return Field(values.dtype.str, values.shape, flat[places].tobytes(), where.tobytes())
+
+
+def _load(field: Field) -> npt.NDArray[Any]:
+    stored = np.frombuffer(field.values, dtype=field.dtype)
+    if field.places is None:
+        return stored.reshape(field.shape)
+    full = np.zeros(field.shape, dtype=field.dtype)
+    full.reshape(-1)[np.frombuffer(field.places, dtype="<i8")] = stored
+    return full
+
+
+def take(engine: Engine) -> bytes:
+    """The engine's state as bytes. What waits for the kernel is run first."""
+    engine.flush()
+    arrays = {
+        name: _store(getattr(engine.arrays, name))
+        for name in (*_BY_ASSET, *_BY_LADDER, *_BY_CONTRACT, *_BY_LINE)
+    }
+    arrays.update({name: _store(getattr(engine.scales, name)) for name in _SCALES})
+    snapshot = Snapshot(
+        format=FORMAT,
+        second=engine.second,
+        assets=engine.watch.assets,
+        venues=engine.watch.venues,
+        contracts=tuple(engine.watch.contracts),
+        arrays=arrays,
+        ladders=tuple(engine.judge.ladders),
+        feeds=engine.feeds,
+        repeats=engine.repeats,
+        funding=engine.funding,
+        listings={name: tuple(table) for name, table in engine.tables.items()},
+        connections=tuple(
+            OpenConnection(
+                number=c.number,
+                venue=c.venue,
+                session=c.session,
+                opened_ns=c.opened_ns,
+                state=msgspec.msgpack.encode(c.reader.state),
+            )
+            for c in engine.connections.values()
+        ),
+    )
+    return msgspec.msgpack.encode(snapshot)
+
+
+def restore(engine: Engine, data: bytes) -> None:
+    """Put a snapshot into a fresh engine.
+
+    Raises:
+        StateError: The bytes are no snapshot, or one of a newer version.
+    """
+    try:
+        found = msgspec.msgpack.decode(data, type=Snapshot)
+    except msgspec.MsgspecError as error:
+        raise StateError(
+            f"expected a state snapshot, was {len(data)} bytes that are none ({error}); "
+            "move the file away to start without it"
+        ) from error
+    if found.format != FORMAT:
+        raise StateError(
+            f"expected a state snapshot of format {FORMAT}, was {found.format}; "
+            "it belongs to another version: run that one, or move the file away"
+        )
+    for name, listed in found.listings.items():
+        if name in engine.tables:
+            for product in {instrument.product for instrument in listed}:
+                engine.tables[name].replace(product, [i for i in listed if i.product == product])
+    kept = [
+        k
+        for k, i in enumerate(found.contracts)
+        if i.asset in engine.watch.assets and i.venue in engine.venues
+    ]
+    engine.watch.restore(found.contracts[k] for k in kept)
+    _restore_rows(engine, found, dict(zip(kept, range(len(kept)), strict=True)))
+    engine.start(found.second)
+    engine.feeds.streams.update(
+        {key: s for key, s in found.feeds.streams.items() if key[0] in engine.venues}
+    )
+    for name, repeats in found.repeats.items():
+        if name in engine.repeats:
+            engine.repeats[name] = repeats
+    for row, funding in found.funding.items():
+        if row in kept:
+            engine.funding[kept.index(row)] = funding
+    by_key = {(ladder.asset, ladder.position): ladder for ladder in found.ladders}
+    engine.judge.ladders[:] = [
+        by_key.get((ladder.asset, ladder.position), ladder) for ladder in engine.judge.ladders
+    ]
+    for connection in found.connections:
+        if connection.venue in engine.venues:
+            stream = engine.feeds.stream(connection.venue, connection.session)
+            opened = engine.open(
+                connection.number,
+                connection.venue,
+                connection.session,
+                connection.opened_ns,
+                stream,
+            )
+            opened.reader.state = msgspec.msgpack.decode(
+                connection.state, type=type(opened.reader.state)
+            )
+
+
+def _restore_rows(engine: Engine, found: Snapshot, contracts: dict[int, int]) -> None:
+    """Copy every row to where its asset, contract or venue stands now."""
+    assets = _places(found.assets, engine.watch.assets)
+    # The row behind the last asset is everything off the watch list.
+    rows = {**assets, len(found.assets): len(engine.watch.assets)}
+    venues = _places(found.venues, engine.watch.venues)
+    ladders = {2 * old + k: 2 * new + k for old, new in rows.items() for k in range(2)}
+    before, now = max(1, len(found.venues)), max(1, len(engine.watch.venues))
+    lines = {
+        old * before + v: new * now + w for old, new in ladders.items() for v, w in venues.items()
+    }
+    kinds = (
+        (engine.arrays, _BY_ASSET, rows),
+        (engine.arrays, _BY_LADDER, ladders),
+        (engine.arrays, _BY_CONTRACT, contracts),
+        (engine.arrays, _BY_LINE, lines),
+        (engine.scales, _SCALES, assets),
+    )
+    for owner, names, places in kinds:
+        for name in names:
+            _copy(getattr(owner, name), found.arrays.get(name, {}), name, places)
+    _rename_contract_assets(engine.arrays, assets, len(contracts))
+
+
+def _places(before: tuple[str, ...], now: tuple[str, ...]) -> dict[int, int]:
+    return {before.index(name): row for row, name in enumerate(now) if name in before}
+
+
+def _copy(
+    target: npt.NDArray[Any], fields: dict[str, Field], array: str, places: dict[int, int]
+) -> None:
+    old, new = list(places), list(places.values())
+    for name, field in fields.items():
+        if name and name not in (target.dtype.names or ()):
+            raise StateError(
+                f"expected a state snapshot of known fields, was one with {array}.{name}; "
+                "it belongs to a newer version: run that one, or move the file away"
+            )
+        stored = _load(field)
+        column = target[name] if name else target
+        if stored.shape[1:] != column.shape[1:]:
+            raise StateError(
+                f"expected {array}.{name} of shape {column.shape[1:]} a row, "
+                f"was {stored.shape[1:]}; move the file away to start without it"
+            )
+        column[new] = stored[old]
+
+
+def _rename_contract_assets(arrays: Arrays, assets: dict[int, int], contracts: int) -> None:
+    """Contracts name their asset by row; rows may have moved."""
+    column = arrays.contracts["asset"]
+    for row in range(contracts):
+        column[row] = assets[int(column[row])]
