@@ -5,12 +5,15 @@ from monitor.venues.binance import BINANCE
 from monitor.venues.binance_spot import BINANCE_SPOT
 from monitor.venues.bybit import BYBIT, BYBIT_SPOT
 from monitor.venues.contract import Venue
+from monitor.venues.okx import OKX, OKX_SPOT
 
 VENUES: tuple[Venue, ...] = (
     BINANCE,
     BINANCE_SPOT,
     BYBIT,
     BYBIT_SPOT,
+    OKX,
+    OKX_SPOT,
 )
 
 
