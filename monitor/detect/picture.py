@@ -10,6 +10,8 @@ from monitor.detect.engine import NS, Engine
 from monitor.detect.judge import SLOPE_S
 from monitor.detect.view import (
     WINDOWS_S as WINDOW_NAMES,
+)
+from monitor.detect.view import (
     AssetView,
     LadderView,
     MarketView,

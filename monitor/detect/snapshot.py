@@ -144,44 +144,49 @@ def restore(engine: Engine, data: bytes) -> None:
             f"expected a state snapshot of format {FORMAT}, was {found.format}; "
             "it belongs to another version: run that one, or move the file away"
         )
-    for name, listed in found.listings.items():
-        if name in engine.tables:
-            for product in {instrument.product for instrument in listed}:
-                engine.tables[name].replace(product, [i for i in listed if i.product == product])
+    _restore_tables(engine, found)
     kept = [
         k
         for k, i in enumerate(found.contracts)
         if i.asset in engine.watch.assets and i.venue in engine.venues
     ]
     engine.watch.restore(found.contracts[k] for k in kept)
-    _restore_rows(engine, found, dict(zip(kept, range(len(kept)), strict=True)))
-    engine.start(found.second)
-    engine.feeds.streams.update(
-        {key: s for key, s in found.feeds.streams.items() if key[0] in engine.venues}
+    places = {old: new for new, old in enumerate(kept)}
+    _restore_rows(engine, found, places)
+    engine.funding.update(
+        {places[row]: funding for row, funding in found.funding.items() if row in places}
     )
-    for name, repeats in found.repeats.items():
-        if name in engine.repeats:
-            engine.repeats[name] = repeats
-    for row, funding in found.funding.items():
-        if row in kept:
-            engine.funding[kept.index(row)] = funding
+    engine.start(found.second)
     by_key = {(ladder.asset, ladder.position): ladder for ladder in found.ladders}
     engine.judge.ladders[:] = [
         by_key.get((ladder.asset, ladder.position), ladder) for ladder in engine.judge.ladders
     ]
+    _restore_connections(engine, found)
+
+
+def _restore_tables(engine: Engine, found: Snapshot) -> None:
+    for name, listed in found.listings.items():
+        if name in engine.tables:
+            for product in {instrument.product for instrument in listed}:
+                engine.tables[name].replace(product, [i for i in listed if i.product == product])
+
+
+def _restore_connections(engine: Engine, found: Snapshot) -> None:
+    """What was open then; a daemon that starts says so, and they are closed."""
+    engine.feeds.streams.update(
+        {key: s for key, s in found.feeds.streams.items() if key[0] in engine.venues}
+    )
+    engine.repeats.update({n: r for n, r in found.repeats.items() if n in engine.repeats})
     for connection in found.connections:
-        if connection.venue in engine.venues:
-            stream = engine.feeds.stream(connection.venue, connection.session)
-            opened = engine.open(
-                connection.number,
-                connection.venue,
-                connection.session,
-                connection.opened_ns,
-                stream,
-            )
-            opened.reader.state = msgspec.msgpack.decode(
-                connection.state, type=type(opened.reader.state)
-            )
+        if connection.venue not in engine.venues:
+            continue
+        stream = engine.feeds.stream(connection.venue, connection.session)
+        opened = engine.open(
+            connection.number, connection.venue, connection.session, connection.opened_ns, stream
+        )
+        opened.reader.state = msgspec.msgpack.decode(
+            connection.state, type=type(opened.reader.state)
+        )
 
 
 def _restore_rows(engine: Engine, found: Snapshot, contracts: dict[int, int]) -> None:
