@@ -49,6 +49,7 @@ class SpotBookTicker(msgspec.Struct, gc=False):
     B: Amount
     a: Amount
     A: Amount
+    T: StampMs = 0
 
 
 class AggregateTrade(msgspec.Struct, gc=False, tag_field="e", tag="aggTrade"):

@@ -59,6 +59,7 @@ _USDM, _COINM = 1, 2  # "st" since the two were merged
 _DETAIL_CHARS = 200
 DAMAGED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _NO_STAMP_MS = 10**12
+_BASE = Unit.BASE  # as an attribute of its class it costs 65 ns each time in Python 3.11
 
 _DEPTH_DIFF = (NotUsed(Unused.OTHER, "depth diff"),)
 _EMPTY_SIDE = (NotUsed(Unused.OTHER, "empty side of the book"),)
@@ -207,7 +208,7 @@ class BinanceReader:
         """Events of a message that does not say what it is, told by its fields."""
         if bytes(kind.B):
             try:
-                return self._spot_top(_read_spot_top(payload), received_ns)
+                return self._top(_read_spot_top(payload), received_ns)
             except msgspec.ValidationError:
                 if _is_one_sided(payload):
                     return _EMPTY_SIDE
@@ -225,34 +226,30 @@ class BinanceReader:
     def _named_instrument(self, symbol: str) -> Instrument:
         return self._table.named(symbol, _product_of(symbol, self._product))
 
-    def _top(self, message: BookTicker, received_ns: int) -> Sequence[Event]:
-        instrument = self._instrument_of(message.s) or self._named_instrument(message.s)
-        if instrument.unit is Unit.BASE:
-            coins = instrument.contract_size * instrument.multiplier
-            bid_base = message.B * coins
-            ask_base = message.A * coins
-        else:
-            bid_base = instrument.coins(message.B, message.b)
-            ask_base = instrument.coins(message.A, message.a)
-        at_ns = message.T * NS_PER_MS
-        return (BookTop(instrument, at_ns, received_ns, message.b, bid_base, message.a, ask_base),)
+    # Linear contracts are reckoned in place below: these are most of all frames, and a call of
+    # `Instrument.coins` is a tenth of their cost.
 
-    def _spot_top(self, message: SpotBookTicker, received_ns: int) -> Sequence[Event]:
+    def _top(self, message: BookTicker | SpotBookTicker, received_ns: int) -> Sequence[Event]:
+        event_ns = message.T * NS_PER_MS or received_ns
         instrument = self._instrument_of(message.s) or self._named_instrument(message.s)
-        bid_base = instrument.coins(message.B, message.b)
-        ask_base = instrument.coins(message.A, message.a)
-        return (
-            BookTop(
-                instrument, received_ns, received_ns, message.b, bid_base, message.a, ask_base
-            ),
-        )
+        bid, ask = message.b, message.a
+        if instrument.unit is _BASE:
+            coins = instrument.contract_size * instrument.multiplier
+            bid_base, ask_base = message.B * coins, message.A * coins
+        else:
+            bid_base = instrument.coins(message.B, bid)
+            ask_base = instrument.coins(message.A, ask)
+        return (BookTop(instrument, event_ns, received_ns, bid, bid_base, ask, ask_base),)
 
     def _trade(self, message: AggregateTrade | RawTrade, received_ns: int) -> Sequence[Event]:
         if message.X not in _MARKET_FILLS:
             return (NotUsed(Unused.OTHER, message.X[:_DETAIL_CHARS]),)
         instrument = self._instrument_of(message.s) or self._named_instrument(message.s)
         at_ns, price, quantity = message.T * NS_PER_MS, message.p, message.q
-        coins = instrument.coins(quantity, price)
+        if instrument.unit is _BASE:
+            coins = quantity * instrument.contract_size * instrument.multiplier
+        else:
+            coins = instrument.coins(quantity, price)
         return (Trade(instrument, at_ns, received_ns, price, quantity, coins, not message.m),)
 
     def _mark(self, message: MarkPriceUpdate, received_ns: int) -> Sequence[Event]:
@@ -326,8 +323,8 @@ class BinanceSpotReader(BinanceReader):
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Turn one frame into events; never raises."""
         try:
-            if frame.find(b'@bookTicker"', 0, 64) > 0:
-                return self._spot_top(_read_framed_spot_top(frame).data, received_ns)
+            if frame.find(b"@bookTicker", 0, 64) > 0:
+                return self._top(_read_framed_spot_top(frame).data, received_ns)
             message = _read_framed(frame).data
             return self._event_of[type(message)](message, received_ns)
         except DAMAGED:
