@@ -12,7 +12,10 @@ from monitor.venues import VENUES
 
 def check_config(
     file: Annotated[
-        Path, typer.Argument(help="The TOML file; deploy/liqmon.toml documents every key.")
+        Path,
+        typer.Argument(
+            metavar="FILE", help="The TOML file; deploy/liqmon.toml documents every key."
+        ),
     ],
 ) -> None:
     """Check a configuration file without starting anything.

@@ -16,7 +16,7 @@ def venues(
     """List the venues: name, products, completeness of the liquidation feed, documents.
 
     Completeness is how much of its forced orders a venue's public feed carries: "full" all,
-    "one_per_second" the largest of a second, "aggregated" a sum, "none" nothing.
+    "one_per_second" at most one a second for each contract, "aggregated" sums, "none" nothing.
     """
     rows = [
         {
