@@ -4,7 +4,7 @@ import json
 import re
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
-_SHOWN = 60
+_SHOWN = 100
 
 
 def join(path: str, key: str) -> str:

@@ -1,7 +1,9 @@
 """What the types cannot say: ranges, orders, names, and files that must be there."""
 
 import operator
+import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -88,9 +90,9 @@ def breaches(config: Config) -> Iterator[Breach]:
     yield from _mqtt(config)
     if not _HOST.fullmatch(config.http.host):
         yield Breach("http.host", "an address to listen on", config.http.host)
-    if config.state.path and Path(config.state.path).is_dir():
+    if stat.S_ISDIR(_mode(config.state.path)):
         yield Breach("state.path", "a file, not a directory", config.state.path)
-    if config.record.directory and Path(config.record.directory).is_file():
+    if stat.S_ISREG(_mode(config.record.directory)):
         yield Breach("record.directory", "a directory, not a file", config.record.directory)
 
 
@@ -187,5 +189,13 @@ def _mqtt(config: Config) -> Iterator[Breach]:
         file = getattr(mqtt, key)
         if file and key.startswith("tls") and not mqtt.tls:
             yield Breach(f"mqtt.{key}", "nothing without mqtt.tls = true", file)
-        elif file and mqtt.enabled and not Path(file).exists():
-            yield Breach(f"mqtt.{key}", "a file that exists", file)
+        elif file and mqtt.enabled and (stat.S_ISDIR(_mode(file)) or not os.access(file, os.R_OK)):
+            yield Breach(f"mqtt.{key}", "a readable file", file)
+
+
+def _mode(path: str) -> int:
+    """What the system says stands there; 0 for nothing, or nothing that it shows us."""
+    try:
+        return Path(path).stat().st_mode if path else 0
+    except OSError:
+        return 0
