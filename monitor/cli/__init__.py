@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from monitor import logs
-from monitor.cli import check_config, decode, healthcheck, venues
+from monitor.cli import check_config, decode, healthcheck, simulate, venues
 from monitor.config import Log
 from monitor.errors import ConfigError, LiqmonError
 
@@ -31,6 +31,7 @@ app.command("check-config")(check_config.check_config)
 app.command("venues")(venues.venues)
 app.command("decode")(decode.decode)
 app.command("healthcheck")(healthcheck.healthcheck)
+app.command("simulate")(simulate.simulate)
 
 
 def _print_version(wanted: bool) -> None:
