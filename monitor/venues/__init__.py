@@ -3,6 +3,8 @@
 from monitor.errors import ConfigError
 from monitor.venues.binance import BINANCE
 from monitor.venues.binance_spot import BINANCE_SPOT
+from monitor.venues.bitfinex import BITFINEX
+from monitor.venues.bitmex import BITMEX
 from monitor.venues.bybit import BYBIT, BYBIT_SPOT
 from monitor.venues.contract import Venue
 from monitor.venues.okx import OKX, OKX_SPOT
@@ -10,6 +12,8 @@ from monitor.venues.okx import OKX, OKX_SPOT
 VENUES: tuple[Venue, ...] = (
     BINANCE,
     BINANCE_SPOT,
+    BITFINEX,
+    BITMEX,
     BYBIT,
     BYBIT_SPOT,
     OKX,
