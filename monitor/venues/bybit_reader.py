@@ -95,6 +95,7 @@ class State(msgspec.Struct):
 
 
 _PONG = (NotUsed(Unused.PONG),)
+_NO_ROWS = (NotUsed(Unused.OTHER, "message without rows"),)
 _UNCHANGED = (NotUsed(Unused.OTHER, "ticker without news"),)
 _NO_TICKER = (NotUsed(Unused.OTHER, "ticker delta before its snapshot"),)
 _NO_MARK = (NotUsed(Unused.OTHER, "ticker without a mark price"),)
@@ -139,7 +140,7 @@ class BybitReader:
         """Events of one frame; damage becomes `Malformed`."""
         try:
             reading = self._by_prefix.get(frame[: frame.find(b".")], self._other)
-            return reading(frame, received_ns)
+            return reading(frame, received_ns) or _NO_ROWS
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return (malformed(error),)
 
@@ -241,17 +242,24 @@ class BybitReader:
         if not row.b or not row.a:
             return _ONE_SIDED
         bid, ask = row.b[0], row.a[0]
+        # One comparison chain rather than four checks: this is the busiest topic.
+        if not (
+            0.0 < bid.price < math.inf
+            and 0.0 < bid.size < math.inf
+            and 0.0 < ask.price < math.inf
+            and 0.0 < ask.size < math.inf
+        ):
+            raise DamagedValue(f"expected positive prices and sizes, was {bid} and {ask}")
         instrument = self._table.named(row.s, self._product)
-        bid_price, ask_price = positive(bid.price, "bid"), positive(ask.price, "ask")
         return (
             BookTop(
                 instrument,
                 ms_to_ns(message.ts),
                 received_ns,
-                bid_price,
-                instrument.coins(positive(bid.size, "bid size"), bid_price),
-                ask_price,
-                instrument.coins(positive(ask.size, "ask size"), ask_price),
+                bid.price,
+                instrument.coins(bid.size, bid.price),
+                ask.price,
+                instrument.coins(ask.size, ask.price),
             ),
         )
 

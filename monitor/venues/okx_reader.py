@@ -12,6 +12,7 @@ its price is NaN: a linear order then has coins but no notional, an inverse one 
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -64,6 +65,7 @@ class State(msgspec.Struct):
 
 
 _PONG = (NotUsed(Unused.PONG),)
+_NO_ROWS = (NotUsed(Unused.OTHER, "message without rows"),)
 _REPLAYED = NotUsed(Unused.REPLAYED)
 _INDEX_KEPT = NotUsed(Unused.OTHER, "index price kept for the marks")
 _NO_RATE = NotUsed(Unused.OTHER, "funding without a rate")
@@ -106,7 +108,7 @@ class OkxReader:
         """Events of one frame; damage becomes `Malformed`."""
         try:
             reading = self._by_prefix.get(frame[: frame.find(b",")], self._other)
-            return reading(frame, received_ns)
+            return reading(frame, received_ns) or _NO_ROWS
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             return (malformed(error),)
 
@@ -136,22 +138,14 @@ class OkxReader:
             groups = wire.LIQUIDATIONS.decode(frame).data
         except msgspec.ValidationError:
             for raw in wire.RAW_LIQUIDATIONS.decode(frame).data:
-                order_of = self._liquidation_of(raw.inst_id)
+                order_of = partial(self._liquidation, self._named(raw.inst_id))
                 rows = row_by_row(raw.details, wire.LIQUIDATION)
                 events += events_of(rows, order_of, received_ns)
             return events
         for group in groups:
-            order_of = self._liquidation_of(group.inst_id)
+            order_of = partial(self._liquidation, self._named(group.inst_id))
             events += events_of(group.details, order_of, received_ns)
         return events
-
-    def _liquidation_of(self, inst_id: str) -> Callable[[wire.LiquidationRow, int], Event]:
-        instrument = self._named(inst_id)
-
-        def event_of(row: wire.LiquidationRow, received_ns: int) -> Event:
-            return self._liquidation(instrument, row, received_ns)
-
-        return event_of
 
     def _liquidation(
         self, instrument: Instrument, row: wire.LiquidationRow, received_ns: int
@@ -265,32 +259,12 @@ class OkxReader:
     def _tops(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         message = wire.BOOKS.decode(frame)
         instrument = self._named(message.arg.inst_id)
-
-        def event_of(row: wire.BookRow, received_ns: int) -> Event:
-            if not row.bids or not row.asks:
-                return _ONE_SIDED
-            bid, ask = row.bids[0], row.asks[0]
-            bid_price, bid_base = _level(instrument, bid)
-            ask_price, ask_base = _level(instrument, ask)
-            event_ns = ms_to_ns(row.ts)
-            return BookTop(
-                instrument, event_ns, received_ns, bid_price, bid_base, ask_price, ask_base
-            )
-
-        return events_of(message.data, event_of, received_ns)
+        return events_of(message.data, partial(_top, instrument), received_ns)
 
     def _books(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         message = wire.BOOKS.decode(frame)
         instrument = self._named(message.arg.inst_id)
-
-        def event_of(row: wire.BookRow, received_ns: int) -> Event:
-            if not row.bids or not row.asks:
-                return _ONE_SIDED
-            bids = tuple(_level(instrument, level) for level in row.bids)
-            asks = tuple(_level(instrument, level) for level in row.asks)
-            return Book(instrument, ms_to_ns(row.ts), received_ns, bids, asks)
-
-        return events_of(message.data, event_of, received_ns)
+        return events_of(message.data, partial(_book, instrument), received_ns)
 
 
 def index_pair(inst_id: str) -> str:
@@ -302,6 +276,37 @@ def _product_of(inst_id: str) -> str:
     if inst_id.endswith("-SWAP"):
         return "swap"
     return "futures" if inst_id.count("-") == 2 else "spot"  # noqa: PLR2004 BTC-USD-261225
+
+
+def _top(instrument: Instrument, row: wire.BookRow, received_ns: int) -> Event:
+    if not row.bids or not row.asks:
+        return _ONE_SIDED
+    bid, ask = row.bids[0], row.asks[0]
+    # One comparison chain rather than four checks: this is the busiest channel.
+    if not (
+        0.0 < bid.price < math.inf
+        and 0.0 < bid.size < math.inf
+        and 0.0 < ask.price < math.inf
+        and 0.0 < ask.size < math.inf
+    ):
+        raise DamagedValue(f"expected positive prices and sizes, was {bid} and {ask}")
+    return BookTop(
+        instrument,
+        ms_to_ns(row.ts),
+        received_ns,
+        bid.price,
+        instrument.coins(bid.size, bid.price),
+        ask.price,
+        instrument.coins(ask.size, ask.price),
+    )
+
+
+def _book(instrument: Instrument, row: wire.BookRow, received_ns: int) -> Event:
+    if not row.bids or not row.asks:
+        return _ONE_SIDED
+    bids = tuple(_level(instrument, level) for level in row.bids)
+    asks = tuple(_level(instrument, level) for level in row.asks)
+    return Book(instrument, ms_to_ns(row.ts), received_ns, bids, asks)
 
 
 def _level(instrument: Instrument, level: wire.Level) -> tuple[float, float]:
