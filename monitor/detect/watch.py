@@ -10,6 +10,8 @@ from monitor.detect.arrays import Arrays
 from monitor.instruments import Instrument, InstrumentTable
 
 OFF_LIST: Final = -1
+# Unknown instruments are made anew for each event; they must not be held without bound.
+_MOST_SEEN: Final = 10_000
 
 
 class Watch:
@@ -29,8 +31,9 @@ class Watch:
         self._venue_row = {venue: row for row, venue in enumerate(venues)}
         self._row: dict[tuple[str, str], int] = {}
         # By identity, because hashing an instrument's fields would cost more than the rest of
-        # an event; the instrument is held beside its row, so an identity cannot be reused.
-        self._seen: dict[int, tuple[int, Instrument]] = {}
+        # an event; the instruments are held as well, so that an identity cannot be reused.
+        self._seen: dict[int, int] = {}
+        self._held: list[Instrument] = []
 
     def venue_row(self, venue: str) -> int:
         """Row of a venue."""
@@ -40,16 +43,19 @@ class Watch:
         """Row of an instrument's contract, OFF_LIST when it has none."""
         seen = self._seen.get(id(instrument))
         if seen is not None:
-            return seen[0]
+            return seen
         row = self._row.get((instrument.venue, instrument.symbol), OFF_LIST)
         if row != OFF_LIST and not self._arrays.contracts["live"][row]:
             row = OFF_LIST
-        self._seen[id(instrument)] = (row, instrument)
+        if len(self._held) >= _MOST_SEEN:
+            self._forget_seen()
+        self._seen[id(instrument)] = row
+        self._held.append(instrument)
         return row
 
     def renew(self, table: InstrumentTable) -> None:
         """Take a venue's new listing: rows for new contracts, marks on delisted ones."""
-        self._seen.clear()
+        self._forget_seen()
         listed = {i.symbol: i for i in table if self._wanted(i)}
         contracts = self._arrays.contracts
         for instrument in listed.values():
@@ -68,6 +74,10 @@ class Watch:
         """Give rows, in order, to contracts of a snapshot."""
         for instrument in instruments:
             self._add(instrument)
+
+    def _forget_seen(self) -> None:
+        self._seen.clear()
+        self._held.clear()
 
     def _wanted(self, instrument: Instrument) -> bool:
         return (

@@ -1,0 +1,82 @@
+"""`liqmon run`: the daemon."""
+
+import asyncio
+import gc
+import importlib.metadata
+import os
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+
+from monitor import logs
+from monitor.config import Config, Record, load
+
+
+def run(
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", help="Configuration file (TOML); else the defaults."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Record everything that comes in to this directory, for replay."),
+    ] = None,
+) -> None:
+    """Watch the venues and report, until stopped (SIGTERM or Ctrl-C; a second one is at once)."""
+    settings = load(config, os.environ)
+    if record is not None:
+        settings = msgspec.structs.replace(settings, record=Record(directory=str(record)))
+    logs.configure(settings.log)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        runner.run(_serve(settings))
+
+
+def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    """The loop of uvloop where it exists, asyncio's own otherwise."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
+    return uvloop.Loop
+
+
+async def _serve(settings: Config) -> None:
+    # The kernels compile, or are read from their cache, with this import: the one command
+    # that needs them pays for it, and before anything is connected.
+    from monitor.daemon import Daemon  # noqa: PLC0415 - see above
+    from monitor.venues import VENUES  # noqa: PLC0415 - the same
+
+    version = importlib.metadata.version("liquidation-monitor")
+    daemon = Daemon(settings, VENUES, os.environ, version)
+    # What exists now lives as long as the process: collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+
+    asked = False
+
+    def ask() -> None:
+        nonlocal asked
+        if asked:
+            os._exit(130)
+        asked = True
+        daemon.stop()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, ask)
+    try:
+        await daemon.run()
+    except BaseExceptionGroup as group:
+        # An error meant for a person is one line; anything else is a bug with its traceback.
+        raise _single(group) from None
+
+
+def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The one error in a group, however deep; the group itself when there are several."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
