@@ -149,7 +149,10 @@ def watched(table: InstrumentTable, product: str, watch: frozenset[str]) -> tupl
 
 def sessions(name: str, url: str, topics: Iterable[str], control: str) -> tuple[Session, ...]:
     """As many sessions as these streams need, each with the control stream; none for none."""
-    wanted = [topic for topic in topics if topic != control]
+    asked = list(topics)
+    if not asked:
+        return ()
+    wanted = [topic for topic in asked if topic != control]
     size = STREAMS_A_SESSION - 1
     return tuple(
         Session(
@@ -160,7 +163,7 @@ def sessions(name: str, url: str, topics: Iterable[str], control: str) -> tuple[
             quiet_s=QUIET_S,
             lifetime_s=LIFETIME_S,
         )
-        for start in range(0, len(wanted), size)
+        for start in range(0, max(1, len(wanted)), size)
     )
 
 

@@ -214,7 +214,7 @@ class Sides(msgspec.Struct, gc=False):
 class Filler(msgspec.Struct, gc=False):
     """Who filled a trade."""
 
-    X: str
+    X: str = ""
 
 
 Named = BookTicker | AggregateTrade | RawTrade | MarkPriceUpdate | ForceOrder

@@ -64,6 +64,7 @@ _BASE = Unit.BASE  # as an attribute of its class it costs 65 ns each time in Py
 _DEPTH_DIFF = (NotUsed(Unused.OTHER, "depth diff"),)
 _EMPTY_SIDE = (NotUsed(Unused.OTHER, "empty side of the book"),)
 _NAMELESS_BOOK = (NotUsed(Unused.OTHER, "depth snapshot without a symbol"),)
+_EMPTY_LIST = (NotUsed(Unused.OTHER, "empty list"),)
 _NO_INTEREST = (NotUsed(Unused.OTHER, "no open interest"),)
 _ACKNOWLEDGED = (NotUsed(Unused.ACKNOWLEDGED),)
 _RESTART = (NotUsed(Unused.RESTART_NOTICE, "serverShutdown"),)
@@ -100,7 +101,10 @@ def damage(error: Exception) -> Malformed:
 
 def refusal(envelope: Envelope) -> NotUsed | None:
     """An error answer in Binance's own words, or None if the message is not one."""
-    said = bytes(envelope.error) or (bytes(envelope.code) and bytes(envelope.msg))
+    error, code = bytes(envelope.error), bytes(envelope.code)
+    said = error if error != b"null" else b""
+    if not said and code:
+        said = code + b" " + bytes(envelope.msg)
     return NotUsed(Unused.REFUSED, said.decode(errors="replace")[:_DETAIL_CHARS]) if said else None
 
 
@@ -169,7 +173,7 @@ class BinanceReader:
                     events += self._single(stream, bytes(row), received_ns)
                 except DAMAGED as error:
                     events.append(damage(error))
-            return tuple(events)
+            return tuple(events) or _EMPTY_LIST
         return self._single(stream, payload, received_ns)
 
     def _single(self, stream: str, payload: bytes, received_ns: int) -> Sequence[Event]:
