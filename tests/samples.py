@@ -18,7 +18,7 @@ from monitor.events import Position, Unused
 NAN = math.nan
 NOW_NS = 1_760_131_260_123_456_789
 KINDS = ("liquidation", "trade", "open_interest", "funding", "mark", "book_top", "book")
-MALFORMED = ("not JSON", "missing field", "wrong type", "not finite", "out of range", "too long")
+MALFORMED = ("not json", "wrong shape", "bad value")
 
 
 def evidence() -> Evidence:
@@ -125,7 +125,7 @@ def asset_view(asset: str = "BTC", state: State = State.ONSET) -> AssetView:
         open_interest_event_ns=NOW_NS - 4_200_000_000,
         open_interest_age_s=4.2,
         funding_8h_ratio={"okx": 0.0002, "binance": 0.0001, "bybit": NAN},
-        depth_usd={100: (5.5e6, 6.5e6), 10: (1.5e6, 1.25e6), 50: (NAN, NAN)},
+        depth_usd={100: (5.5e6, 6.5e6), 10: (1.5e6, 1.25e6), 25: (2e6, 2e6), 50: (NAN, NAN)},
         long=ladder(Position.LONG, state),
         short=ladder(Position.SHORT),
     )
