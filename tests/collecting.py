@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -54,6 +55,13 @@ class Bell:
                 await self._rung.wait()
 
 
+async def eventually(holds: Callable[[], bool], deadline_s: float = 5.0) -> None:
+    """Wait until something holds that rings no bell."""
+    async with asyncio.timeout(deadline_s):
+        while not holds():  # noqa: ASYNC110 - statuses and threads have no event
+            await asyncio.sleep(0.005)
+
+
 @dataclass
 class Tape:
     """A core that keeps what the log hands it; frames say by their first letters what they are.
@@ -69,12 +77,14 @@ class Tape:
     answers: list[Answer] = field(default_factory=list)
 
     def frame(self, connection: int, received_ns: int, data: bytes) -> Outcome:
+        """Keep a frame."""
         self.stamps.append(received_ns)
         self.frames.append((connection, data))
         self.bell.ring()
         return OUTCOMES.get(data[:3], Outcome.NOTHING)
 
     def answer(self, answer: Answer) -> None:
+        """Keep an answer; a listing fills the table."""
         self.stamps.append(answer.received_ns)
         self.answers.append(answer)
         if answer.poll == "instruments" and answer.status == 200:
@@ -83,6 +93,7 @@ class Tape:
         self.bell.ring()
 
     def fact(self, fact: Fact) -> None:
+        """Keep a fact."""
         self.stamps.append(fact.received_ns)
         self.facts.append(fact)
         self.bell.ring()
@@ -235,6 +246,11 @@ async def running(work: Coroutine[None, None, None]) -> AsyncIterator[asyncio.Ta
         assert done == {task}, "cancellation took more than a second"
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error
+
+
+def files(directory: Path) -> list[Path]:
+    """What is in a directory, by name."""
+    return sorted(directory.iterdir())
 
 
 def dice() -> Random:

@@ -110,8 +110,6 @@ def test_back_off_waits_as_long_as_the_venue_asks_up_to_the_cap() -> None:
         ("9" * 400, 0.0),
     ],
 )
-def test_retry_after_is_a_number_of_seconds_or_nothing(
-    header: str | None, seconds: float
-) -> None:
+def test_retry_after_is_a_number_of_seconds_or_nothing(header: str | None, seconds: float) -> None:
     """Only plain seconds count; anything else is as if the venue had asked for nothing."""
     assert retry_after_s(header) == seconds

@@ -63,9 +63,11 @@ def connection(
 async def test_its_life_is_in_the_log() -> None:
     """Connecting, connected, subscribed, acknowledged, disconnected: each a fact, in order."""
     tape = Tape()
-    async with serving(tape.bell, generous) as server:
-        async with running(connection(tape, server.url).run()):
-            await tape.bell.until(lambda: tape.data() == [b"data for sub BTC"])
+    async with (
+        serving(tape.bell, generous) as server,
+        running(connection(tape, server.url).run()),
+    ):
+        await tape.bell.until(lambda: tape.data() == [b"data for sub BTC"])
     assert tape.kinds(1) == LIFE
     assert {(fact.venue, fact.session) for fact in tape.facts} == {("test", "main")}
     assert tape.details(FactKind.CONNECTING) == [server.url]
@@ -77,9 +79,11 @@ async def test_an_acknowledgement_never_comes_before_its_subscription() -> None:
     tape = Tape()
     paced = venue(limits=Limits(1000, 20.0, 1000))
     wanted = session(("A", "B", "C"))
-    async with serving(tape.bell, attentive) as server:
-        async with running(connection(tape, server.url, wanted, paced).run()):
-            await tape.bell.until(lambda: tape.count(FactKind.ACKNOWLEDGED) == 1)
+    async with (
+        serving(tape.bell, attentive) as server,
+        running(connection(tape, server.url, wanted, paced).run()),
+    ):
+        await tape.bell.until(lambda: tape.count(FactKind.ACKNOWLEDGED) == 1)
     assert tape.kinds(1) == LIFE
 
 
@@ -88,10 +92,12 @@ async def test_client_frames_keep_the_venues_pace() -> None:
     tape = Tape()
     topics = tuple("ABCDEFGHIJ")
     paced = venue(limits=Limits(1000, 50.0, 1000))
-    async with serving(tape.bell, mute) as server:
-        async with running(connection(tape, server.url, session(topics), paced).run()):
-            await tape.bell.until(lambda: len(server.heard) == 10)
-            await tape.bell.until(lambda: tape.count(FactKind.SUBSCRIBED) == 1)
+    async with (
+        serving(tape.bell, mute) as server,
+        running(connection(tape, server.url, session(topics), paced).run()),
+    ):
+        await tape.bell.until(lambda: len(server.heard) == 10)
+        await tape.bell.until(lambda: tape.count(FactKind.SUBSCRIBED) == 1)
     assert server.heard == [f"sub {topic}" for topic in topics]
     stamps = {fact.kind: fact.received_ns for fact in tape.facts}
     assert stamps[FactKind.SUBSCRIBED] - stamps[FactKind.CONNECTED] >= 0.95 * 9 / 50 * 1e9
@@ -118,9 +124,11 @@ async def test_the_heartbeat_is_kept_in_text() -> None:
     """Where a venue wants pings of its own, they are sent at its interval."""
     tape = Tape()
     wanted = msgspec.structs.replace(session(), ping=b'{"op":"ping"}', ping_interval_s=0.02)
-    async with serving(tape.bell, mute) as server:
-        async with running(connection(tape, server.url, wanted).run()):
-            await tape.bell.until(lambda: len(server.heard) >= 4)
+    async with (
+        serving(tape.bell, mute) as server,
+        running(connection(tape, server.url, wanted).run()),
+    ):
+        await tape.bell.until(lambda: len(server.heard) >= 4)
     assert server.heard[:4] == ["sub BTC", *['{"op":"ping"}'] * 3]
 
 
@@ -176,9 +184,11 @@ async def babbling(server: Server, socket: ServerConnection) -> None:
 async def test_garbage_is_passed_on_and_the_stream_goes_on() -> None:
     """Every frame reaches the log byte by byte, whatever it is."""
     tape = Tape()
-    async with serving(tape.bell, babbling) as server:
-        async with running(connection(tape, server.url).run()):
-            await tape.bell.until(lambda: b"data 2" in tape.data())
+    async with (
+        serving(tape.bell, babbling) as server,
+        running(connection(tape, server.url).run()),
+    ):
+        await tape.bell.until(lambda: b"data 2" in tape.data())
     sent = [f.encode() if isinstance(f, str) else f for f in GARBAGE]
     assert tape.frames == [(1, frame) for frame in (b"data 1", *sent, b"data 2")]
 
@@ -192,9 +202,11 @@ async def test_invalid_text_is_passed_on_too() -> None:
             await socket.send(b"data \xff", text=True)
             await socket.send("data 2")
 
-    async with serving(tape.bell, damaged) as server:
-        async with running(connection(tape, server.url).run()):
-            await tape.bell.until(lambda: len(tape.frames) == 2)
+    async with (
+        serving(tape.bell, damaged) as server,
+        running(connection(tape, server.url).run()),
+    ):
+        await tape.bell.until(lambda: len(tape.frames) == 2)
     assert tape.data() == [b"data \xff", b"data 2"]
 
 
@@ -305,9 +317,8 @@ async def test_a_hung_close_is_cut_at_its_deadline() -> None:
 async def test_cancelling_a_hung_connection_is_prompt() -> None:
     """Cancelled, it is gone within a second even when the venue does not answer the close."""
     tape = Tape()
-    async with stuck(after_handshake=True) as url:
-        async with running(connection(tape, url).run()):
-            await tape.bell.until(lambda: tape.count(FactKind.SUBSCRIBED) == 1)
+    async with stuck(after_handshake=True) as url, running(connection(tape, url).run()):
+        await tape.bell.until(lambda: tape.count(FactKind.SUBSCRIBED) == 1)
     assert tape.details(FactKind.DISCONNECTED) == ["stopped"]
 
 
@@ -338,6 +349,7 @@ async def test_a_bug_in_the_core_is_not_swallowed() -> None:
 
     class Broken(Tape):
         def frame(self, connection: int, received_ns: int, data: bytes) -> Outcome:
+            super().frame(connection, received_ns, data)
             raise ZeroDivisionError
 
     tape = Broken()

@@ -9,7 +9,7 @@ from monitor.collect.log import Log
 from monitor.collect.recorder import Recorder
 from monitor.collect.recording import Frame, Header, read
 from monitor.events import Answer, Fact, FactKind, Outcome
-from tests.collecting import Tape
+from tests.collecting import Tape, files
 
 
 def set_wall(monkeypatch: pytest.MonkeyPatch, *wall_ns: int) -> None:
@@ -68,7 +68,7 @@ async def test_what_is_recorded_is_what_the_core_got(tmp_path: Path) -> None:
         log.frame(1, b"data")
         fact = log.fact(1, "test", "main", FactKind.CONNECTED)
         answer = log.answer("test", "instruments", "spot", 200, b"BTC")
-    (path,) = tmp_path.iterdir()
+    (path,) = files(tmp_path)
     assert list(read([path])) == [
         Header(tape.stamps[0], path, {"frames_before": 0}),
         Frame(tape.stamps[0], 1, b"data"),

@@ -1,6 +1,5 @@
 """Recording: what is written while the daemon runs, and what happens when it cannot be."""
 
-import asyncio
 import errno
 import os
 import subprocess
@@ -15,6 +14,7 @@ from monitor.clock import NS
 from monitor.collect.recorder import Recorder
 from monitor.collect.recording import Cut, Frame, Header, read
 from monitor.events import Answer, Fact, FactKind
+from tests.collecting import eventually, files
 
 START_NS = 1_723_075_199 * NS  # 2024-08-07T23:59:59Z
 HOUR_NS = 3600 * NS
@@ -65,7 +65,7 @@ async def test_each_hour_of_market_time_has_a_file_of_its_own(tmp_path: Path) ->
         for stamp in stamps:
             recorder.frame(stamp, 1, b"%d" % stamp)
             taken.append(stamp)
-    paths = sorted(tmp_path.iterdir())
+    paths = files(tmp_path)
     assert [path.name for path in paths] == [
         "liqmon-20240807T235959Z.jsonl.zst",
         "liqmon-20240808T000000Z.jsonl.zst",
@@ -88,7 +88,7 @@ async def test_an_earlier_recording_is_never_overwritten(tmp_path: Path) -> None
     for run in (b"first", b"second"):
         async with Recorder(tmp_path, no_header) as recorder:
             recorder.frame(START_NS, 1, run)
-    names = sorted(path.name for path in tmp_path.iterdir())
+    names = [path.name for path in files(tmp_path)]
     assert names == ["liqmon-20240807T235959Z.jsonl.zst", "liqmon-20240808T000000Z.jsonl.zst"]
     runs = [[e.data for e in read([tmp_path / name]) if isinstance(e, Frame)] for name in names]
     assert runs == [[b"first"], [b"second"]]
@@ -98,16 +98,14 @@ async def test_entries_reach_the_disk_without_a_close(tmp_path: Path) -> None:
     """Within about a second of being taken, entries can be read while recording goes on."""
     async with Recorder(tmp_path, no_header) as recorder:
         recorder.frame(START_NS, 1, b"data")
-        async with asyncio.timeout(5.0):
-            while recorder.recorded == 0:  # noqa: ASYNC110 - another thread counts it
-                await asyncio.sleep(0.02)
-        (path,) = tmp_path.iterdir()
+        await eventually(lambda: recorder.recorded == 1)
+        (path,) = files(tmp_path)
         assert [e.data for e in read([path]) if isinstance(e, Frame)] == [b"data"]
 
 
 def full(_: Path) -> BinaryIO:
     """A file on a disk that is full."""
-    return Path("/dev/full").open("wb")  # noqa: SIM115 - the recorder closes it
+    return Path("/dev/full").open("wb")
 
 
 async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
@@ -115,9 +113,7 @@ async def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -
     async with Recorder(tmp_path, no_header, full) as recorder:
         for number in range(3000):
             recorder.frame(START_NS, 1, b"%d " % number * 50)
-        async with asyncio.timeout(5.0):
-            while not recorder.failed:  # noqa: ASYNC110 - another thread sets it
-                await asyncio.sleep(0.02)
+        await eventually(lambda: recorder.failed != "")
         recorder.frame(START_NS, 1, b"late")
     assert recorder.failed == f"cannot write to {tmp_path}: {os.strerror(errno.ENOSPC)}"
     assert (recorder.recorded, recorder.dropped) == (0, 3001)
@@ -140,6 +136,7 @@ class StuckFile(BytesIO):
         self.free = free
 
     def write(self, _: Any) -> int:
+        """Wait, then take nothing."""
         self.free.wait(10.0)
         return 0
 

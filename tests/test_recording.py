@@ -99,9 +99,7 @@ def test_a_log_goes_on_after_a_cut(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_a_foreign_file_is_refused_by_name(
-    tmp_path: Path, content: bytes, complaint: str
-) -> None:
+def test_a_foreign_file_is_refused_by_name(tmp_path: Path, content: bytes, complaint: str) -> None:
     """What is no recording raises StateError, with the file and what was expected."""
     path = write(tmp_path / "foreign", content)
     with pytest.raises(StateError, match=complaint) as refusal:
@@ -120,7 +118,7 @@ def test_damage_in_the_middle_is_refused(tmp_path: Path) -> None:
 
 def test_a_missing_file_is_refused_by_name(tmp_path: Path) -> None:
     """A path without a file raises StateError with that path."""
-    with pytest.raises(StateError, match="cannot read .*nowhere: No such file"):
+    with pytest.raises(StateError, match=r"cannot read .*nowhere: No such file"):
         list(read([tmp_path / "nowhere"]))
 
 
