@@ -111,19 +111,26 @@ def close_second(
                 known += 1
             kind = contracts["kind"][c]
             bid, ask = contracts["bid"][c], contracts["ask"][c]
-            fresh_quote = now_ns - contracts["quote_ns"][c] <= FRESH_S * NS
+            middle = 0.5 * (bid + ask)
+            quoted = (
+                bid > 0.0
+                and ask > 0.0
+                and middle < math.inf
+                and now_ns - contracts["quote_ns"][c] <= FRESH_S * NS
+            )
+            mark = contracts["mark"][c]
             if kind == SPOT:
-                if fresh_quote and bid > 0.0 and ask > 0.0:
-                    spot_values[spots] = 0.5 * (bid + ask)
+                if quoted:
+                    spot_values[spots] = middle
                     spots += 1
                 continue
             if kind != PERPETUAL:
                 continue
-            if fresh_quote and bid > 0.0 and ask > 0.0:
-                perp_values[perps] = 0.5 * (bid + ask)
+            if quoted:
+                perp_values[perps] = middle
                 perps += 1
-            elif contracts["mark"][c] > 0.0 and (now_ns - contracts["mark_ns"][c] <= FRESH_S * NS):
-                perp_values[perps] = contracts["mark"][c]
+            elif 0.0 < mark < math.inf and now_ns - contracts["mark_ns"][c] <= FRESH_S * NS:
+                perp_values[perps] = mark
                 perps += 1
             deepest = -1
             for band in range(len(BANDS_BP)):

@@ -108,11 +108,14 @@ def ingest(
             contracts["quote_ns"][row] = received[i]
             continue
         if kind == TRADE:
+            usd = a * b
+            if not math.isfinite(usd):
+                continue  # one such value would stay in the means for good
             asset = contracts["asset"][row]
             if contracts["kind"][row] == SPOT:
-                assets["spot_taker_usd"][asset] += a * b
+                assets["spot_taker_usd"][asset] += usd
             else:
-                assets["taker_usd"][asset] += a * b
+                assets["taker_usd"][asset] += usd
             continue
         if kind == _MARK:
             contracts["mark"][row] = a
@@ -120,7 +123,9 @@ def ingest(
             continue
         if kind != LIQUIDATION:
             # Open interest: a contract's change moves the chain; a new contract adds to the
-            # level alone, one that falls silent changes nothing.
+            # level alone, one that falls silent changes nothing. Nor does what is no amount.
+            if not 0.0 < a < math.inf:
+                continue
             asset = contracts["asset"][row]
             before, level = contracts["interest"][row], assets["interest"][asset]
             if math.isnan(before):
@@ -170,7 +175,7 @@ def ingest(
             pressure["late"][ladder] += 1
             continue
         interest = assets["interest"][asset]
-        if not (interest > 0.0 and a > 0.0):
+        if not (interest > 0.0 and 0.0 < a < math.inf):
             pressure["no_interest"][ladder] += 1
             continue
         x = a / interest

@@ -36,7 +36,9 @@ def observe(bins: Reals, mass: Reals, values: Reals, weight: float) -> None:
             if math.isnan(x):
                 continue
             place = 0
-            if x > LEAST:
+            if x >= 1.0:
+                place = BINS - 1  # far above the last bin's edge, and perhaps infinite
+            elif x > LEAST:
                 place = min(BINS - 1, 1 + int((math.log(x) - _LOG_LEAST) / _LOG_GAMMA))
             bins[row, place] += weight
             mass[row] += weight
