@@ -14,6 +14,19 @@ from monitor.parameters import Parameters
 CONTRACTS_PER_ASSET: Final = 48
 BATCH: Final = 256
 SHARES_HELD: Final = 64
+# What is known of an asset at one second only.
+_OF_A_MOMENT: Final = (
+    "price",
+    "spot_price",
+    "price_z60",
+    "price_z300",
+    "basis",
+    "basis_z",
+    "taker_z",
+    "depth_ratio",
+    "interest_change_5m",
+    "interest_age_s",
+)
 
 
 class Arrays:
@@ -26,8 +39,9 @@ class Arrays:
         self.contracts["asset"] = -1
         self.contracts["interest"] = np.nan
         self.assets = np.zeros(rows, d.asset_dtype)
-        for name in ("interest", "price", "spot_price", "basis", "depth_ratio"):
+        for name in ("interest", *_OF_A_MOMENT):
             self.assets[name] = np.nan
+        self.assets["depth_band"] = -1
         self.assets["interest_index"] = 1.0
         self.assets["scale"] = parameters.prior_scale_ratio
         self.pressure = np.zeros(2 * rows, d.pressure_dtype)
@@ -58,6 +72,9 @@ class Arrays:
 
     def forget_moment(self) -> None:
         """Drop what only made sense in the second it was observed in: after a long pause."""
+        for name in _OF_A_MOMENT:
+            self.assets[name] = np.nan
+        self.assets["depth_band"] = -1
         for history in (self.prices, self.interests):
             history.fill(np.nan)
         self.takers.fill(0.0)

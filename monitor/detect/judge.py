@@ -63,6 +63,8 @@ class Judge:
     ) -> None:
         """Judge a ladder whose bucket has just risen through a tier, at the order that did it."""
         ladder = self.ladders[row]
+        # Open interest moves within a second: an order is judged by what held at that order.
+        self._contexts.clear()
         context = self._context(row // 2, second)
         found = confirm(context, ladder.position, self._parameters)
         signals = self._signals(
