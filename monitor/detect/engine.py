@@ -126,7 +126,7 @@ class Engine:
         self._limit = batch
         self._waiting = 0
         self._buffer = self.arrays.batch.view(np.uint8).data
-        self._missing: tuple[str, ...] = ()
+        self.missing: tuple[str, ...] = ()  # streams that should flow and do not
         self._row = self.watch.row
         self._take: dict[type, Callable[..., Outcome]] = {
             BookTop: self._book_top,
@@ -175,13 +175,15 @@ class Engine:
         self.advance(fact.received_ns)
         self.flush()
         self._take_fact(fact)
-        self._missing = self.feeds.missing(fact.received_ns)
+        self.missing = self.feeds.missing(fact.received_ns)
 
     def _take_fact(self, fact: Fact) -> None:
         if fact.kind is FactKind.STARTED:
             self.connections.clear()
             for known in self.feeds.streams.values():
-                known.open_connections = 0
+                known.open.clear()
+            for repeats in self.repeats.values():
+                repeats.restart()
             return
         if fact.connection == 0:
             return
@@ -244,7 +246,7 @@ class Engine:
                     ladder,
                     int(event["event_ns"]),
                     int(event["received_ns"]),
-                    self._missing,
+                    self.missing,
                     self.second,
                 )
 
@@ -276,8 +278,8 @@ class Engine:
             self._sample_scales()
         if (second + 1) % 3600 == 0:
             self.scales.age_hour()
-        self._missing = self.feeds.missing(self._boundary_ns)
-        self.judge.close_second(second, self._missing)
+        self.missing = self.feeds.missing(self._boundary_ns)
+        self.judge.close_second(second, self.missing)
         self.second += 1
         self._boundary_ns += NS
         flow.roll(self.second, a.seconds, a.minutes, a.sums)
@@ -437,7 +439,8 @@ class Engine:
             event.position.value,
             event.event_ns,
             event.quantity,
-            event.price,
+            # A price that is not known equals itself here, as NaN does not.
+            0.0 if math.isnan(event.price) else event.price,
         )
         if self.repeats[source.venue].is_repeat(key, source.number, event.received_ns):
             self.tally.drop("repeat")

@@ -26,13 +26,13 @@ class Stream(msgspec.Struct):
     frames: int = 0
     malformed: int = 0
     connects: int = 0
-    open_connections: int = 0
+    open: list[int] = msgspec.field(default_factory=list)  # numbers of open connections
     book_tops: int = 0
     trades: int = 0
 
     def flowing(self, now_ns: int) -> bool:
         """Whether useful frames are coming."""
-        return self.open_connections > 0 and now_ns - self.last_useful_ns <= SILENT_NS
+        return bool(self.open) and now_ns - self.last_useful_ns <= SILENT_NS
 
 
 class Feeds(msgspec.Struct):
@@ -53,10 +53,11 @@ class Feeds(msgspec.Struct):
         if fact.kind is FactKind.CONNECTED:
             stream.connected_ns = fact.received_ns
             stream.connects += 1
-            stream.open_connections += 1
-        elif fact.kind is FactKind.DISCONNECTED:
-            stream.open_connections = max(0, stream.open_connections - 1)
-        if fact.kind is not FactKind.DISCONNECTED or stream.open_connections == 0:
+            stream.open.append(fact.connection)
+        elif fact.kind is FactKind.DISCONNECTED and fact.connection in stream.open:
+            # An attempt that failed was never open: it takes nothing from the others.
+            stream.open.remove(fact.connection)
+        if fact.kind is not FactKind.DISCONNECTED or not stream.open:
             stream.state = fact.kind.value
         stream.detail = fact.detail
         return stream

@@ -41,6 +41,11 @@ class Repeats(msgspec.Struct):
             return False
         return True
 
+    def restart(self) -> None:
+        """Connections are numbered anew; what the old ones delivered stays delivered."""
+        for seen in self.counts.values():
+            seen.clear()
+
     def forget(self, now_ns: int) -> None:
         """Drop keys older than the memory."""
         old = 0

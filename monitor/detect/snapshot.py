@@ -12,7 +12,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from monitor.detect.arrays import Arrays
 from monitor.detect.engine import Engine
 from monitor.detect.episodes import Ladder
 from monitor.detect.feeds import Feeds
@@ -49,11 +48,18 @@ class OpenConnection(msgspec.Struct, frozen=True):
     state: bytes
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """As much of a snapshot as every format has."""
+
+    format: int
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything later verdicts depend on."""
 
     format: int
     second: int
+    missing: tuple[str, ...]
     assets: tuple[str, ...]
     venues: tuple[str, ...]
     contracts: tuple[Instrument, ...]
@@ -103,6 +109,7 @@ def take(engine: Engine) -> bytes:
     snapshot = Snapshot(
         format=FORMAT,
         second=engine.second,
+        missing=engine.missing,
         assets=engine.watch.assets,
         venues=engine.watch.venues,
         contracts=tuple(engine.watch.contracts),
@@ -126,30 +133,37 @@ def take(engine: Engine) -> bytes:
     return msgspec.msgpack.encode(snapshot)
 
 
-def restore(engine: Engine, data: bytes) -> None:
-    """Put a snapshot into a fresh engine.
-
-    Raises:
-        StateError: The bytes are no snapshot, or one of a newer version.
-    """
+def _decode(data: bytes) -> Snapshot:
     try:
-        found = msgspec.msgpack.decode(data, type=Snapshot)
+        # The format first: fields of another one may differ.
+        version = msgspec.msgpack.decode(data, type=_Version)
+        if version.format == FORMAT:
+            return msgspec.msgpack.decode(data, type=Snapshot)
     except msgspec.MsgspecError as error:
         raise StateError(
             f"expected a state snapshot, was {len(data)} bytes that are none ({error}); "
             "move the file away to start without it"
         ) from error
-    if found.format != FORMAT:
-        raise StateError(
-            f"expected a state snapshot of format {FORMAT}, was {found.format}; "
-            "it belongs to another version: run that one, or move the file away"
-        )
+    raise StateError(
+        f"expected a state snapshot of format {FORMAT}, was {version.format}; "
+        "it belongs to another version: run that one, or move the file away"
+    )
+
+
+def restore(engine: Engine, data: bytes) -> None:
+    """Put a snapshot into a fresh engine.
+
+    Raises:
+        StateError: The bytes are no snapshot, or a damaged one, or one of another version; the
+            engine is of no use then.
+    """
+    found = _decode(data)
     _restore_tables(engine, found)
     kept = [
         k
         for k, i in enumerate(found.contracts)
         if i.asset in engine.watch.assets and i.venue in engine.venues
-    ]
+    ][: len(engine.arrays.contracts)]
     engine.watch.restore(found.contracts[k] for k in kept)
     places = {old: new for new, old in enumerate(kept)}
     _restore_rows(engine, found, places)
@@ -157,6 +171,7 @@ def restore(engine: Engine, data: bytes) -> None:
         {places[row]: funding for row, funding in found.funding.items() if row in places}
     )
     engine.start(found.second)
+    engine.missing = found.missing
     by_key = {(ladder.asset, ladder.position): ladder for ladder in found.ladders}
     engine.judge.ladders[:] = [
         by_key.get((ladder.asset, ladder.position), ladder) for ladder in engine.judge.ladders
@@ -184,9 +199,15 @@ def _restore_connections(engine: Engine, found: Snapshot) -> None:
         opened = engine.open(
             connection.number, connection.venue, connection.session, connection.opened_ns, stream
         )
-        opened.reader.state = msgspec.msgpack.decode(
-            connection.state, type=type(opened.reader.state)
-        )
+        try:
+            opened.reader.state = msgspec.msgpack.decode(
+                connection.state, type=type(opened.reader.state)
+            )
+        except msgspec.MsgspecError as error:
+            raise StateError(
+                f"expected the state of a reader of {connection.venue}/{connection.session}, "
+                f"was another ({error}); move the file away to start without it"
+            ) from error
 
 
 def _restore_rows(engine: Engine, found: Snapshot, contracts: dict[int, int]) -> None:
@@ -207,10 +228,18 @@ def _restore_rows(engine: Engine, found: Snapshot, contracts: dict[int, int]) ->
         (engine.arrays, _BY_LINE, lines),
         (engine.scales, _SCALES, assets),
     )
+    strange = sorted(set(found.arrays) - {name for _, names, _ in kinds for name in names})
+    if strange:
+        raise StateError(
+            f"expected a state snapshot of known arrays, was one with {', '.join(strange)}; "
+            "it belongs to a newer version: run that one, or move the file away"
+        )
     for owner, names, places in kinds:
         for name in names:
             _copy(getattr(owner, name), found.arrays.get(name, {}), name, places)
-    _rename_contract_assets(engine.arrays, assets, len(contracts))
+    # Contracts name their asset by row, and rows may have moved.
+    for row, instrument in enumerate(engine.watch.contracts):
+        engine.arrays.contracts["asset"][row] = engine.watch.assets.index(instrument.asset)
 
 
 def _places(before: tuple[str, ...], now: tuple[str, ...]) -> dict[int, int]:
@@ -227,18 +256,16 @@ def _copy(
                 f"expected a state snapshot of known fields, was one with {array}.{name}; "
                 "it belongs to a newer version: run that one, or move the file away"
             )
-        stored = _load(field)
         column = target[name] if name else target
-        if stored.shape[1:] != column.shape[1:]:
+        if field.shape[1:] != column.shape[1:]:
             raise StateError(
                 f"expected {array}.{name} of shape {column.shape[1:]} a row, "
-                f"was {stored.shape[1:]}; move the file away to start without it"
+                f"was {field.shape[1:]}; move the file away to start without it"
             )
-        column[new] = stored[old]
-
-
-def _rename_contract_assets(arrays: Arrays, assets: dict[int, int], contracts: int) -> None:
-    """Contracts name their asset by row; rows may have moved."""
-    column = arrays.contracts["asset"]
-    for row in range(contracts):
-        column[row] = assets[int(column[row])]
+        try:
+            column[new] = _load(field)[old]
+        except (ValueError, TypeError, IndexError) as error:
+            raise StateError(
+                f"expected {array}.{name} whole, was damaged ({error}); "
+                "move the file away to start without it"
+            ) from error
