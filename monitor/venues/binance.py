@@ -7,134 +7,34 @@ interest and funding intervals come by REST only, on one weight budget for both 
 https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Annotated, TypeVar
+from collections.abc import Iterable
 from urllib.parse import quote
 
 import msgspec
 
-from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
-from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
-from monitor.venues.binance_messages import Amount
-from monitor.venues.binance_reader import (
-    DAMAGED,
-    BinanceReader,
-    damage,
-    decoder,
-    open_interest,
-    refusal_in,
-)
+from monitor.events import Completeness
+from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable
+from monitor.venues.binance_reader import BinanceReader
+from monitor.venues.binance_rest import futures_answer
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
-from monitor.venues.wire import asset_of
 
 NAME = "binance"
 HOUR_S = 3600
-TRADING = "TRADING"
 # "A single connection is only valid for 24 hours"; the server pings, the client need not.
 LIFETIME_S = 23.5 * HOUR_S
-QUIET_S = 10.0  # a control stream flows every second; twice that lost is no accident
+QUIET_S = 10.0  # control streams flow every second
 STREAMS_A_SESSION = 200
 PARAMS_A_FRAME = 100
 # https://developers.binance.com/docs/derivatives/usds-margined-futures/websocket-market-streams
 LIMITS = Limits(connects_per_5min=300, frames_per_s=10.0, rest_weight_per_min=2400)
 
-_USDM_REST = "https://fapi.binance.com/fapi/v1"
-_COINM_REST = "https://dapi.binance.com/dapi/v1"
-_REST = {"usdm": _USDM_REST, "coinm": _COINM_REST}
-# fundingInfo lists "symbols that had FundingRateCap / FundingRateFloor / fundingIntervalHours
-# adjustment"; every other perpetual is funded each 8 hours.
-_USUAL_FUNDING_S = 8 * HOUR_S
+_REST = {
+    "usdm": "https://fapi.binance.com/fapi/v1",
+    "coinm": "https://dapi.binance.com/dapi/v1",
+}
 # Half of the budget is left to listings, to retries, and to whoever shares the address.
 _INTEREST_WEIGHT_PER_MIN = LIMITS.rest_weight_per_min / 2
 _FAST_POLL_S, _SLOW_POLL_S = 10.0, 30.0
-_COINS = frozenset({"COIN", "PREMARKET"})
-_PERPETUAL = frozenset({"PERPETUAL", "TRADIFI_PERPETUAL"})
-R = TypeVar("R")
-
-
-class UsdmRow(msgspec.Struct, rename="camel"):
-    """A contract of `GET /fapi/v1/exchangeInfo`.
-
-    `{"symbol":"BLZUSDT","contractType":"PERPETUAL","status":"TRADING","baseAsset":"BLZ",
-    "quoteAsset":"USDT","marginAsset":"USDT","underlyingType":"COIN"}`; stocks and metals are
-    TRADIFI_PERPETUAL.
-    https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Exchange-Information
-    """
-
-    symbol: str
-    contract_type: str
-    status: str
-    base_asset: str
-    quote_asset: str
-    margin_asset: str
-    underlying_type: str = "COIN"
-
-
-class CoinmRow(msgspec.Struct, rename="camel"):
-    """A contract of `GET /dapi/v1/exchangeInfo`, worth `contractSize` dollars.
-
-    `{"symbol":"BTCUSD_200925","contractType":"CURRENT_QUARTER","contractStatus":"TRADING",
-    "contractSize":100,"baseAsset":"BTC","quoteAsset":"USD","marginAsset":"BTC"}`
-    https://developers.binance.com/docs/derivatives/coin-margined-futures/market-data/rest-api/Exchange-Information
-    """
-
-    symbol: str
-    contract_type: str
-    contract_status: str
-    contract_size: Amount
-    base_asset: str
-    quote_asset: str
-    margin_asset: str
-
-
-class FundingRow(msgspec.Struct, rename="camel"):
-    """A perpetual whose funding was adjusted, of `GET /fapi/v1/fundingInfo`.
-
-    `[{"symbol":"BLZUSDT","adjustedFundingRateCap":"0.02500000","fundingIntervalHours":8}]`
-    https://developers.binance.com/docs/derivatives/usds-margined-futures/market-data/rest-api/Get-Funding-Rate-Info
-    """
-
-    symbol: str
-    funding_interval_hours: Annotated[int, msgspec.Meta(ge=1, le=24)]
-
-
-class ListingBody(msgspec.Struct):
-    """`GET exchangeInfo` of any product: rows are read one by one, so one may be damaged."""
-
-    symbols: list[msgspec.Raw]
-
-
-_read_body = decoder(ListingBody)
-_read_funding = decoder(list[FundingRow])
-
-
-def listing(
-    body: bytes,
-    row_of: Callable[[msgspec.Raw], R],
-    instrument_of: Callable[[R], Instrument | None],
-    received_ns: int,
-) -> tuple[Event, ...]:
-    """Events of an exchangeInfo body: one listing, and what was damaged in it.
-
-    A body without a tradable instrument makes no listing: it would wipe out the one before.
-
-    Raises:
-        msgspec.DecodeError: The body is not a listing at all.
-    """
-    damaged: list[Event] = []
-    listed: list[Instrument] = []
-    for raw in _read_body(body).symbols:
-        try:
-            instrument = instrument_of(row_of(raw))
-        except DAMAGED as error:
-            damaged.append(damage(error))
-        else:
-            if instrument is not None:
-                listed.append(instrument)
-    if not listed:
-        return (*damaged, Malformed("bad value", "expected instruments, was an empty listing"))
-    first = listed[0]
-    return (*damaged, Listing(first.venue, first.product, received_ns, tuple(listed)))
 
 
 def watched(table: InstrumentTable, product: str, watch: frozenset[str]) -> tuple[Instrument, ...]:
@@ -264,87 +164,6 @@ def _polls(table: InstrumentTable, watch: frozenset[str]) -> tuple[Poll, ...]:
     )
 
 
-def _answer(
-    poll: str, key: str, body: bytes, received_ns: int, table: InstrumentTable
-) -> Sequence[Event]:
-    """Events of a REST answer; never raises."""
-    try:
-        if (refused := refusal_in(body)) is not None:
-            return (refused,)
-        if poll == "open_interest":
-            return open_interest(body, received_ns, table, "usdm")
-        if poll == "funding_intervals":
-            return _funded(key, body, received_ns, table)
-        if key == "coinm":
-            return listing(body, decoder(CoinmRow), lambda row: _coinm(row, table), received_ns)
-        return listing(body, decoder(UsdmRow), lambda row: _usdm(row, table), received_ns)
-    except DAMAGED as error:
-        return (damage(error),)
-
-
-def _funded(
-    product: str, body: bytes, received_ns: int, table: InstrumentTable
-) -> Sequence[Event]:
-    """The listing as it is, with its funding intervals."""
-    hours = {row.symbol: row.funding_interval_hours for row in _read_funding(body)}
-    listed = tuple(
-        msgspec.structs.replace(
-            i, funding_interval_s=hours.get(i.symbol, _USUAL_FUNDING_S // HOUR_S) * HOUR_S
-        )
-        if i.perpetual
-        else i
-        for i in table
-        if i.product == product
-    )
-    if not listed:
-        return (NotUsed(Unused.OTHER, "funding intervals before the listing"),)
-    return (Listing(NAME, product, received_ns, listed),)
-
-
-def _usdm(row: UsdmRow, table: InstrumentTable) -> Instrument | None:
-    if row.status != TRADING:
-        return None
-    asset, multiplier = asset_of(row.base_asset)
-    return Instrument(
-        venue=NAME,
-        product="usdm",
-        symbol=row.symbol,
-        asset=asset,
-        quote=row.quote_asset,
-        settle=row.margin_asset,
-        unit=Unit.BASE,
-        multiplier=multiplier,
-        perpetual=row.contract_type in _PERPETUAL,
-        funding_interval_s=_known_interval_s(row.symbol, table),
-        tradfi=row.contract_type == "TRADIFI_PERPETUAL" or row.underlying_type not in _COINS,
-    )
-
-
-def _coinm(row: CoinmRow, table: InstrumentTable) -> Instrument | None:
-    if row.contract_status != TRADING:
-        return None
-    asset, multiplier = asset_of(row.base_asset)
-    return Instrument(
-        venue=NAME,
-        product="coinm",
-        symbol=row.symbol,
-        asset=asset,
-        quote=row.quote_asset,
-        settle=row.margin_asset,
-        unit=Unit.QUOTE,
-        contract_size=row.contract_size,
-        multiplier=multiplier,
-        perpetual=row.contract_type in _PERPETUAL,
-        funding_interval_s=_known_interval_s(row.symbol, table),
-    )
-
-
-def _known_interval_s(symbol: str, table: InstrumentTable) -> int:
-    """What fundingInfo said before; 0, not known, until it has spoken."""
-    known = table.get(symbol)
-    return known.funding_interval_s if known is not None else 0
-
-
 def _reader(session: str, table: InstrumentTable, _opened_ns: int) -> Reader:
     return BinanceReader("coinm" if session.startswith("coinm") else "usdm", table)
 
@@ -364,5 +183,5 @@ BINANCE = Venue(
     subscribe=subscribe,
     unsubscribe=unsubscribe,
     reader=_reader,
-    answer=_answer,
+    answer=futures_answer,
 )

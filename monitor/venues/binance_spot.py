@@ -12,8 +12,6 @@ from monitor.events import Completeness, Event
 from monitor.instruments import Instrument, InstrumentTable, Unit
 from monitor.venues.binance import (
     HOUR_S,
-    TRADING,
-    listing,
     sessions,
     stream,
     subscribe,
@@ -27,6 +25,7 @@ from monitor.venues.binance_reader import (
     decoder,
     refusal_in,
 )
+from monitor.venues.binance_rest import TRADING, listing
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
 from monitor.venues.wire import asset_of
 
