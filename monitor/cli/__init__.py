@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from monitor import logs
-from monitor.cli import check_config, decode, healthcheck, simulate, venues
+from monitor.cli import check_config, decode, healthcheck, replay, run, simulate, tail, venues
 from monitor.config import Log
 from monitor.errors import ConfigError, LiqmonError
 
@@ -27,11 +27,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command("run")(run.run)
+app.command("replay")(replay.replay)
 app.command("check-config")(check_config.check_config)
 app.command("venues")(venues.venues)
 app.command("decode")(decode.decode)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.command("simulate")(simulate.simulate)
+app.command("tail")(tail.tail)
 
 
 def _print_version(wanted: bool) -> None:

@@ -38,6 +38,9 @@ from monitor.publish.web import Readiness
 # Each counter and histogram would have a second series of when it was made.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
+new_registry = CollectorRegistry
+"""A registry of one's own: a process may hold several daemons, as tests do."""
+
 Reading = Mapping[tuple[str, ...], float]
 
 

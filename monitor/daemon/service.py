@@ -1,0 +1,295 @@
+"""The composition: which part is handed to which, and in what order they come and go.
+
+Life is nesting. Consumers (the broker, the pages) surround producers (collectors, the timer);
+producers end first, what they caused is published, and only then do the consumers leave.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from monitor import statefile
+from monitor.clock import NS, MarketClock
+from monitor.collect.log import Log
+from monitor.collect.recorder import Recorder
+from monitor.collect.supervisor import VenueCollector
+from monitor.config import Config, digest, mqtt_credentials, venue_options
+from monitor.daemon.alertlog import AlertLog
+from monitor.daemon.core import LiveCore
+from monitor.daemon.report import EVERY_S, Report
+from monitor.detect import snapshot
+from monitor.detect.engine import Engine
+from monitor.detect.verdict import Verdict
+from monitor.events import FactKind
+from monitor.publish import alert
+from monitor.publish.broker import Publisher
+from monitor.publish.metrics import Metrics, new_registry
+from monitor.publish.outbox import AlertEntry, Outbox
+from monitor.publish.web import Web
+from monitor.replay import header
+from monitor.venues.contract import Venue
+
+DRAIN_S: Final = 3.0  # wall seconds that the last alerts have to be acknowledged
+SAVE_REST_S: Final = 1.0  # wall seconds between two saves, however many verdicts ask for one
+LEAST_TICK_S: Final = 0.005
+
+log = structlog.get_logger()
+
+
+class Stopped(Exception):
+    """Somebody asked the daemon to stop."""
+
+
+class Daemon:
+    """One monitor: configuration in, a running service out.
+
+    Attributes:
+        engine: The detector.
+        report: How everything stands.
+        web: The pages, while they are served.
+        listeners: Called with each verdict, beside the broker.
+    """
+
+    def __init__(
+        self, config: Config, venues: Sequence[Venue], environ: Mapping[str, str], version: str
+    ) -> None:
+        self._options = venue_options(config, [venue.name for venue in venues])
+        self._config = config
+        self._version = version
+        self.clock: MarketClock = config.clock.anchored(time.time_ns())
+        chosen = [venue for venue in venues if venue.name in self._options]
+        self.engine = Engine(chosen, config.watch.assets, config.detector)
+        self.outbox = Outbox(config.mqtt.outbox_alerts, config.mqtt.outbox_states)
+        self.publisher = Publisher(
+            config.mqtt,
+            lambda: mqtt_credentials(config, environ),
+            self.outbox,
+            on_published=self._published,
+        )
+        self.metrics = Metrics(new_registry(), version, digest(config))
+        self.report = Report(config, version, self.clock, self.engine, self.outbox, self.publisher)
+        self.metrics.watch_publishing(self.outbox, self.publisher)
+        self.metrics.watch_readiness(self.report.readiness)
+        self.metrics.watch_market(self.report.view)
+        self.listeners: list[Callable[[Verdict], None]] = []
+        self.on_published: list[Callable[[AlertEntry, float], None]] = []
+        self.web: Web | None = None
+        self._core = LiveCore(
+            self.engine, self._publish, self._refresh_listings, self.metrics.kernel_batch
+        )
+        self._collectors: dict[str, VenueCollector] = {}
+        self._alert_log: AlertLog | None = None
+        self._stop = asyncio.Event()
+        self._save_wanted = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask it to drain and leave."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until stopped.
+
+        Raises:
+            StateError: The state file cannot be used.
+            ListenError: The HTTP address cannot be bound.
+        """
+        self._core.begin(asyncio.get_running_loop())
+        self._restore()
+        async with self._pages(), asyncio.TaskGroup() as consumers:
+            if self._config.mqtt.enabled:
+                consumers.create_task(self.publisher.run(), name="publish")
+            async with self._recording() as recorder:
+                entries = Log(self.clock, self._core, recorder)
+                self._begin(entries)
+                await self._produce(entries)
+                self._end(entries)
+            await self._drain()
+
+    async def _produce(self, entries: Log) -> None:
+        """Everything that brings something in; ends when somebody asks it to."""
+        rng = random.Random()  # noqa: S311 - jitter, no secret
+        watch = frozenset(self._config.watch.assets)
+        try:
+            async with asyncio.TaskGroup() as producers:
+                for name, options in self._options.items():
+                    collector = VenueCollector(
+                        self.engine.venues[name],
+                        self.engine.tables[name],
+                        watch,
+                        entries,
+                        self.clock,
+                        options.endpoints,
+                        rng,
+                    )
+                    self._collectors[name] = collector
+                    producers.create_task(collector.run(), name=f"collect:{name}")
+                producers.create_task(self._tick(entries), name="timer")
+                producers.create_task(self._keep_reporting(), name="report")
+                producers.create_task(self._keep_saving(), name="save")
+                producers.create_task(self._until_stopped(), name="stop")
+        except* Stopped:
+            log.info("stopping")
+
+    async def _until_stopped(self) -> None:
+        await self._stop.wait()
+        raise Stopped
+
+    def _begin(self, entries: Log) -> None:
+        started_ns = self.report.started_ns = entries.now_ns()
+        if self._config.record.directory:
+            self._alert_log = AlertLog(Path(self._config.record.directory), started_ns)
+        entries.fact(0, "", "", FactKind.STARTED, self._version)
+        log.info(
+            "started",
+            version=self._version,
+            venues=list(self.engine.venues),
+            assets=len(self.engine.watch.assets),
+            http="" if self.web is None else f"{self.web.host}:{self.web.port}",
+        )
+
+    def _end(self, entries: Log) -> None:
+        entries.fact(0, "", "", FactKind.STOPPED)
+        self._core.settle()
+        self.report.publish_views()
+        if self._alert_log is not None:
+            self._alert_log.close()
+
+    async def _drain(self) -> None:
+        """Publish what is left, say goodbye, and keep what nobody took."""
+        if self._config.mqtt.enabled:
+            await self.publisher.drain(DRAIN_S)
+        await self._save()
+        log.info("stopped", alerts_left=self.outbox.alerts)
+
+    # Verdicts.
+
+    def _publish(self, verdicts: list[Verdict], decided_ns: int) -> None:
+        base = self._config.mqtt.base
+        for verdict in verdicts:
+            if self._alert_log is not None:
+                self._alert_log.write(alert.log_line(verdict))
+            if self._config.mqtt.enabled:
+                self.publisher.send_alert(
+                    verdict.id, alert.topic(base, verdict), alert.encode(verdict), decided_ns
+                )
+            log.info(
+                "state changed",
+                asset=verdict.asset,
+                position=verdict.position.value,
+                state=verdict.state.value,
+                previous=verdict.previous_state.value,
+                id=verdict.id,
+                reason=verdict.reason,
+            )
+            for listener in self.listeners:
+                listener(verdict)
+        self.report.publish_views({verdict.asset for verdict in verdicts})
+        self._save_wanted.set()
+
+    def _published(self, entry: AlertEntry, seconds: float) -> None:
+        self.metrics.published(entry.topic.rpartition("/")[2], seconds)
+        for told in self.on_published:
+            told(entry, seconds)
+
+    def _refresh_listings(self, venues: set[str]) -> None:
+        """An order of an instrument that no listing named: list once more, soon."""
+        for venue in venues & self._collectors.keys():
+            self._collectors[venue].refresh_listings()
+
+    # What goes on by itself.
+
+    async def _tick(self, entries: Log) -> None:
+        """Let seconds end on time where no frame does it; measure how late the loop is."""
+        loop = asyncio.get_running_loop()
+        while True:
+            left_ns = NS - entries.now_ns() % NS
+            wait_s = max(LEAST_TICK_S, self.clock.wall_s(left_ns / NS))
+            due_s = loop.time() + wait_s
+            await asyncio.sleep(wait_s)
+            self.report.loop_lag_s = max(0.0, loop.time() - due_s)
+            self.metrics.loop_lag(self.report.loop_lag_s)
+            self._core.advance(entries.now_ns())
+
+    async def _keep_reporting(self) -> None:
+        self.report.publish_info()
+        while True:
+            await asyncio.sleep(EVERY_S)
+            self.report.publish_views()
+            self.report.publish_health(EVERY_S)
+            self._count_collectors()
+
+    def _count_collectors(self) -> None:
+        for name, collector in self._collectors.items():
+            counts, status = self.metrics.venue(name), collector.status
+            streams = [s for s in self.engine.feeds.streams.values() if s.venue == name]
+            counts.frames = sum(stream.frames for stream in streams)
+            counts.connects = sum(stream.connects for stream in streams)
+            counts.disconnects = counts.connects - sum(len(s.open_connections) for s in streams)
+            counts.rest_failures = status.rest_failures
+        if self.report.recorder is not None:
+            self.metrics.recording_failed = bool(self.report.recorder.failed)
+            self.metrics.recording_dropped = self.report.recorder.dropped
+
+    async def _keep_saving(self) -> None:
+        """Save regularly, and soon after every verdict."""
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.state.every_s):
+                    await self._save_wanted.wait()
+            self._save_wanted.clear()
+            await self._save()
+            await asyncio.sleep(SAVE_REST_S)
+
+    # State, recording, pages.
+
+    def _restore(self) -> None:
+        if self._config.state.path:
+            saved = statefile.read(Path(self._config.state.path))
+            if saved is not None:
+                snapshot.restore(self.engine, saved.detector)
+                self.outbox.restore(saved.alerts)
+                log.info("state restored", saved_ns=saved.saved_ns, alerts=len(saved.alerts))
+        self.report.restored = True
+
+    async def _save(self) -> None:
+        if not self._config.state.path:
+            return
+        data = statefile.encode(
+            self.clock.now_ns(), snapshot.take(self.engine), tuple(self.outbox.pending())
+        )
+        try:
+            await asyncio.to_thread(statefile.write, Path(self._config.state.path), data)
+        except OSError as error:
+            log.warning("state not saved", path=self._config.state.path, reason=error.strerror)
+        else:
+            self.metrics.snapshot_ns = time.time_ns()
+
+    @contextlib.asynccontextmanager
+    async def _recording(self) -> AsyncIterator[Recorder | None]:
+        if not self._config.record.directory:
+            yield None
+            return
+        async with Recorder(Path(self._config.record.directory), self._header) as recorder:
+            self.report.recorder = recorder
+            yield recorder
+
+    def _header(self) -> dict[str, Any]:
+        about = header(self._version, self.report.started_ns, self._config, self.engine)
+        return dict(msgspec.to_builtins(about))
+
+    @contextlib.asynccontextmanager
+    async def _pages(self) -> AsyncIterator[None]:
+        if not self._config.http.enabled:
+            yield
+            return
+        http = self._config.http
+        web = Web(http.host, http.port, self.metrics.handler, self.report.readiness)
+        async with web as self.web:
+            yield
