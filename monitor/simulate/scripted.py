@@ -50,9 +50,9 @@ SPREAD_BP = 0.6
 INTEREST_NOISE = 1e-4
 INTEREST_MEMORY_S = 10.0
 
-# Small forced orders everywhere: orders a second over all contracts, and their mean size as a
+# Small forced orders everywhere: orders a second of each contract, and their mean size as a
 # part of the asset's open interest. They must stay far below any tier.
-BACKGROUND_PER_S = 0.6
+BACKGROUND_PER_S = 0.007
 BACKGROUND_SIZE = 1.5e-6
 FORCED_SIZE = 3e-6  # mean size of an order in a cascade, likewise
 LARGEST_SIZE = 15.0  # times the mean
@@ -315,7 +315,7 @@ class ScriptedMarket:
 
     def _background(self, start_ns: int) -> Iterator[Liquidation]:
         open_lines = [line for line in self._lines if line.contract.share > 0.0]
-        for _ in range(self._random.poisson(BACKGROUND_PER_S)):
+        for _ in range(self._random.poisson(BACKGROUND_PER_S * len(open_lines))):
             line = open_lines[int(self._random.integers(len(open_lines)))]
             position = Position.LONG if self._uniform() < 0.5 else Position.SHORT  # noqa: PLR2004 - as many of both
             coins = self._order_base(line.asset, BACKGROUND_SIZE)

@@ -126,7 +126,7 @@ class BybitWire:
                 refused = self._refused(endpoint, topics)
                 if refused:
                     return _said(False, op, number, refused)
-                answered = _said(True, op, number, "").frames
+                answered = _said(True, op, number, op).frames
                 started = op == "subscribe"
                 return Reply(answered, topics if started else (), () if started else topics)
         return _said(False, str(request.get("op", "")) if isinstance(request, dict) else "", "",
@@ -155,7 +155,7 @@ class BybitWire:
         """Why the venue would not take these topics; empty if it would."""
         product = endpoint.rsplit("/", 1)[-1]
         if product == "spot" and len(topics) > SPOT_ARGUMENTS:
-            return "error:args size >10"
+            return "args size >10"
         for topic in topics:
             kind, _, symbol = topic.rpartition(".")
             if kind not in TOPICS or (product, symbol) not in self._symbols:
@@ -210,15 +210,15 @@ class BybitWire:
     ) -> Iterator[Frame]:
         """A delta with the fields that changed; the first time, everything as a snapshot."""
         known = self._tickers.get(name)
-        fields = ticker_fields(event)
-        top = self._tops.get(name)
-        if top is not None:
-            fields |= ticker_top(top)
         if known is None:
             # Nothing is a ticker without a price, so the others wait for the first mark.
             if not isinstance(event, Mark):
                 return
             known = self._tickers[name] = {}
+        fields = ticker_fields(event, float(known.get("markPrice", "0")))
+        top = self._tops.get(name)
+        if top is not None:
+            fields |= ticker_top(top)
         changed = {key: value for key, value in fields.items() if known.get(key) != value}
         kind = "delta" if known else "snapshot"
         known |= changed

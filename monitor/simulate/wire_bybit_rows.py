@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from monitor.events import Book, BookTop, Funding, Liquidation, Mark, OpenInterest, Position
-from monitor.instruments import Instrument
+from monitor.instruments import Instrument, Unit
 from monitor.simulate.wire import BATCH_NS, encode, milliseconds, native, text
 
 Levels = dict[str, str]  # size by price
@@ -35,8 +35,8 @@ def levels(book: Book, step: int) -> Levels:
     return {text(price): native(book.instrument, coins, price) for price, coins in rows}
 
 
-def ticker_fields(event: Mark | Funding | OpenInterest) -> dict[str, str]:
-    """The ticker's fields that an event states."""
+def ticker_fields(event: Mark | Funding | OpenInterest, mark_price: float) -> dict[str, str]:
+    """The ticker's fields that an event states, at the last mark price before it."""
     match event:
         case Mark():
             mark = text(event.mark_price)
@@ -48,12 +48,15 @@ def ticker_fields(event: Mark | Funding | OpenInterest) -> dict[str, str]:
                 "fundingIntervalHour": str(event.interval_s // 3600),
             }
     # "openInterest" counts both sides of a contract, "singleOpenInterest" one.
-    one, coins = event.open_interest, event.open_interest_base
+    # The value of linear contracts is money, that of inverse ones coins.
+    one = event.open_interest
+    inverse = event.instrument.unit is Unit.QUOTE
+    value = event.open_interest_base if inverse else one * mark_price
     return {
         "openInterest": text(2.0 * one),
-        "openInterestValue": text(round(2.0 * coins, 4)),
+        "openInterestValue": text(round(2.0 * value, 4)),
         "singleOpenInterest": text(one),
-        "singleOpenInterestValue": text(round(coins, 4)),
+        "singleOpenInterestValue": text(round(value, 4)),
     }
 
 

@@ -84,10 +84,10 @@ class OkxWire:
                     yield from self._book(event, wanted)
                 case Mark():
                     mark, index = mark_row(event), index_row(event)
-                    yield from self._row("mark-price", instrument.symbol, mark, wanted)
                     # One contract of each pair carries the index for all of them.
                     if instrument.perpetual:
                         yield from self._row("index-tickers", index_of(instrument), index, wanted)
+                    yield from self._row("mark-price", instrument.symbol, mark, wanted)
                 case BookTop():
                     row = top_row(event) | self._numbered(event)
                     yield from self._row("bbo-tbt", instrument.symbol, row, wanted)

@@ -75,9 +75,12 @@ def mark_row(event: Mark) -> dict[str, Any]:
 
 def index_row(event: Mark) -> dict[str, Any]:
     """One row of index-tickers."""
+    price = text(event.index_price)
+    day = dict.fromkeys(("high24h", "low24h", "open24h", "sodUtc0", "sodUtc8"), price)
     return {
         "instId": index_of(event.instrument),
-        "idxPx": text(event.index_price),
+        "idxPx": price,
+        **day,
         "ts": str(milliseconds(event.event_ns)),
     }
 
@@ -107,6 +110,8 @@ def funding_row(event: Funding) -> dict[str, Any]:
     """One row of funding-rate."""
     following = event.next_funding_ns + event.interval_s * NS
     return {
+        "formulaType": "withRate",
+        "method": "current_period",
         "instId": event.instrument.symbol,
         "instType": KINDS[event.instrument.product],
         "fundingRate": text(event.rate_ratio),
