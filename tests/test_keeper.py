@@ -263,3 +263,29 @@ async def test_topics_changed_between_connections_are_asked_for_next_time() -> N
         async with running(kept.run()):
             await tape.bell.until(lambda: len(server.heard) == 2)
     assert server.heard == ["sub B", "sub C"]
+
+
+async def test_notices_without_data_open_two_connections_at_most() -> None:
+    """A venue that only ever gives notice meets a growing back-off and no pile of sockets."""
+    tape = Tape()
+    together: list[int] = []
+    under_way = 0
+
+    async def noticing(server: Server, socket: ServerConnection) -> None:
+        nonlocal under_way
+        under_way += 1
+        together.append(under_way)
+        async for _ in server.listen(socket):
+            await socket.send("bye")
+        under_way -= 1
+
+    patience = msgspec.structs.replace(QUICK, overlap_s=0.0)
+    async with serving(tape.bell, noticing) as server:
+        kept = keeper(tape, server.endpoints, patience=patience)
+        async with running(kept.run()):
+            await tape.bell.until(lambda: len(server.sockets) == 6)
+            assert kept.status.attempts >= 5
+    # The third may be opened while the second is still being closed.
+    assert max(together) <= 3
+    assert tape.kinds(1)[-1] is FactKind.DISCONNECTED
+    assert next(f.connection for f in tape.facts if f.kind is FactKind.DISCONNECTED) == 2

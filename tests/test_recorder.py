@@ -10,6 +10,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any, BinaryIO
 
+import pytest
+
 from monitor.clock import NS
 from monitor.collect.recorder import Recorder
 from monitor.collect.recording import Cut, Frame, Header, read
@@ -187,3 +189,10 @@ def test_a_killed_recording_loses_its_end_only(tmp_path: Path) -> None:
         entries.pop()
     assert len(entries) > 1000
     assert entries == [Frame(number, 1, b"%d" % number * 20) for number in range(len(entries))]
+
+
+async def test_a_header_that_cannot_be_written_is_a_bug_told_at_once(tmp_path: Path) -> None:
+    """What is handed in as a header is encoded in place: a mistake raises where it is made."""
+    async with Recorder(tmp_path, lambda: {"state": b"bytes are not JSON"}) as recorder:
+        with pytest.raises(TypeError):
+            recorder.frame(START_NS, 1, b"data")

@@ -32,7 +32,7 @@ class _NewFile(msgspec.Struct, frozen=True):
     """A place in the log where the next file begins."""
 
     received_ns: int
-    fields: dict[str, Any]
+    header: bytes
 
 
 def _open_new(path: Path) -> BinaryIO:
@@ -111,7 +111,8 @@ class Recorder:
             return
         if entry.received_ns >= self._next_file_ns:
             self._next_file_ns = (entry.received_ns // _HOUR_NS + 1) * _HOUR_NS
-            self._pending.append((_NewFile(entry.received_ns, self._header()), 0))
+            header = header_line(entry.received_ns, self._header())
+            self._pending.append((_NewFile(entry.received_ns, header), 0))
         size = data_bytes + _ENTRY_BYTES
         self._pending.append((entry, size))
         self._bytes_in += size
@@ -123,6 +124,7 @@ class Recorder:
 
     def _write(self) -> None:
         """The thread: write what is pending until closing or failed."""
+        finished = False
         try:
             last = False
             while not (last or self.failed):
@@ -132,12 +134,16 @@ class Recorder:
                 self._flush()
             if self._file is not None:
                 self._file.close()
+            finished = True
         except OSError as error:
             self.failed = f"cannot write to {self._directory}: {error.strerror or error}"
             if self._file is not None:
                 with contextlib.suppress(OSError):
                     self._file.close()
-        self._pending.clear()
+        finally:
+            if not (finished or self.failed):
+                self.failed = "the recorder broke off by a mistake of its own"
+            self._pending.clear()
 
     def _flush(self) -> None:
         lines: list[bytes] = []
@@ -168,7 +174,7 @@ class Recorder:
             self._file.close()
         self._directory.mkdir(parents=True, exist_ok=True)
         self._file = self._new_file(place.received_ns // _NS)
-        self._file.write(pack([header_line(place.received_ns, place.fields)]))
+        self._file.write(pack([place.header]))
 
     def _new_file(self, second: int) -> BinaryIO:
         while True:
