@@ -5,7 +5,8 @@ LiqmonError
 ├── StateError         the operator: a state snapshot or a recording cannot be used
 ├── ListenError        the operator: an address cannot be bound (exit 1)
 ├── VenueError         the venue: it refused, blocked or broke off a connection
-└── BrokerError        the broker: it refused or broke off a connection
+├── BrokerError        the broker: it refused or broke off a connection
+└── MeasureError       the operator: a figure could not be measured here
 
 Damaged venue data is not an error but an event (`monitor.events.Malformed`): it is expected,
 counted and kept, and the frames around it stay intact.
@@ -34,3 +35,7 @@ class VenueError(LiqmonError):
 
 class BrokerError(LiqmonError):
     """The MQTT broker refused or broke off a connection; always retried."""
+
+
+class MeasureError(LiqmonError):
+    """A figure that could not be measured, with the reason."""
