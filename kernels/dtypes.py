@@ -51,7 +51,7 @@ event_dtype = np.dtype(
         ("received_ns", np.int64),
         ("event_ns", np.int64),
         # liquidation: coins, USD; trade: coins (negative: taker sold), USD per coin;
-        # book top: bid, ask; mark: mark, index; open interest: coins, -
+        # book top: bid, ask; mark: mark, index; open interest: coins, or NaN and USD
         ("a", np.float64),
         ("b", np.float64),
         ("row", np.int32),  # contract row, -1 for off the watch list

@@ -231,7 +231,8 @@ class Daemon:
             streams = [s for s in self.engine.feeds.streams.values() if s.venue == name]
             counts.frames = sum(stream.frames for stream in streams)
             counts.connects = sum(stream.connects for stream in streams)
-            counts.disconnects = counts.connects - sum(len(s.open_connections) for s in streams)
+            still_open = sum(c.venue == name for c in self.engine.connections.values())
+            counts.disconnects = counts.connects - still_open
             counts.rest_failures = status.rest_failures
         if self.report.recorder is not None:
             self.metrics.recording_failed = bool(self.report.recorder.failed)

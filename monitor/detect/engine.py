@@ -41,7 +41,7 @@ from monitor.events import (
     Trade,
     Unused,
 )
-from monitor.instruments import InstrumentTable
+from monitor.instruments import InstrumentTable, Unit
 from monitor.parameters import Parameters
 from monitor.venues.contract import Reader, Venue
 
@@ -420,16 +420,13 @@ class Engine:
 
     def _open_interest(self, event: OpenInterest, source: Source) -> Outcome:
         self.tally.count(source.venue, "open_interest")
-        row = self._row(event.instrument)
-        if row != OFF_LIST and event.open_interest_base > 0.0:
-            self._append(
-                event.received_ns,
-                event.event_ns,
-                event.open_interest_base,
-                0.0,
-                row,
-                dtypes.OPEN_INTEREST,
-            )
+        instrument = event.instrument
+        row = self._row(instrument)
+        coins, usd = event.open_interest_base, math.nan
+        if math.isnan(coins) and instrument.unit is Unit.QUOTE:
+            usd = event.open_interest * instrument.contract_size
+        if row != OFF_LIST and (coins > 0.0 or usd > 0.0):
+            self._append(event.received_ns, event.event_ns, coins, usd, row, dtypes.OPEN_INTEREST)
         return _USEFUL
 
     def _liquidation(self, event: Liquidation, source: Source) -> Outcome:
