@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import aiomqtt
 import msgspec
 import pytest
+from blockbuster import blockbuster_ctx
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -302,6 +303,18 @@ async def test_a_drain_publishes_what_waits_and_says_stopped_last(rig: Rig) -> N
     assert (await retained(rig.settings, "liqmon/status")) == {
         "liqmon/status": b'{"state":"stopped"}'
     }
+
+
+async def test_the_loop_is_never_blocked(rig: Rig) -> None:
+    """Connecting, publishing and draining make no blocking call on the loop's thread."""
+    outbox = Outbox(100, 100)
+    with blockbuster_ctx():
+        async with publishing(rig.settings, outbox) as publisher:
+            publisher.send_state("liqmon/info", b"{}")
+            for n in range(30):
+                publisher.send_alert(str(n), ALERTS, b"{}")
+            await publisher.drain(5.0)
+    assert (outbox.pending(), publisher.last_error) == ([], "")
 
 
 @NEEDS_MOSQUITTO
