@@ -32,7 +32,7 @@ from monitor.simulate.faults import (
 )
 from monitor.simulate.hosts import ORIGINS, venue_of, wire_of
 from monitor.simulate.market import Market, told
-from monitor.simulate.wire import VenueWire, schedule
+from monitor.simulate.wire import BATCH_NS, VenueWire, schedule
 from monitor.simulate.wire_binance import BinanceWire
 from monitor.simulate.wire_bybit import BybitWire
 from monitor.simulate.wire_okx import OkxWire
@@ -142,14 +142,15 @@ class Servers:
                 if isinstance(event, Liquidation):
                     self._counts[f"forced_{event.instrument.venue}"] += 1
             self._due.extend(schedule(events))
-        batches: dict[str, list[MarketEvent]] = {}
+        # Half a second at a time, however late we are: venues batch no more than that.
         while self._due and self._due[0][0] <= now_ns:
-            event = self._due.popleft()[1]
-            if isinstance(event, Liquidation):
-                self._counts[f"printed_{event.instrument.venue}"] += 1
-            batches.setdefault(wire_of(event.instrument.venue), []).append(event)
-        for name, events in batches.items():
-            self._send(self._wires[name], events)
+            until_ns = min(now_ns, (self._due[0][0] // BATCH_NS + 1) * BATCH_NS - 1)
+            batches: dict[str, list[MarketEvent]] = {}
+            while self._due and self._due[0][0] <= until_ns:
+                event = self._due.popleft()[1]
+                batches.setdefault(wire_of(event.instrument.venue), []).append(event)
+            for name, events in batches.items():
+                self._send(self._wires[name], events)
 
     def set_fault(self, fault: Fault, *, on: bool) -> None:
         """Break or mend a venue."""
@@ -163,12 +164,13 @@ class Servers:
                     client.drop()
 
     def _send(self, wire: VenueWire, events: Sequence[MarketEvent]) -> None:
-        loud = [
-            event
-            for event in events
-            if not isinstance(event, Liquidation)
-            or (event.instrument.venue, FaultKind.MUTE) not in self._faults
-        ]
+        loud: list[MarketEvent] = []
+        for event in events:
+            if not isinstance(event, Liquidation):
+                loud.append(event)
+            elif (event.instrument.venue, FaultKind.MUTE) not in self._faults:
+                self._counts[f"printed_{event.instrument.venue}"] += 1
+                loud.append(event)
         reached: set[Client] = set()
         for frame in wire.frames(loud, self._wanted):
             for client in self._subscribers[frame.endpoint, frame.topic]:
