@@ -21,13 +21,14 @@ def test_stamps_never_go_back(monkeypatch: pytest.MonkeyPatch) -> None:
     """When the wall clock is set back, entries keep the latest stamp until it has caught up."""
     tape = Tape()
     log = Log(MarketClock(), tape, None)
-    set_wall(monkeypatch, 100, 90, 80, 95, 101)
+    set_wall(monkeypatch, 100, 99, 90, 80, 95, 101)
+    log.frame(1, b"a")
     log.frame(1, b"a")
     log.fact(1, "test", "main", FactKind.CONNECTED)
     log.answer("test", "instruments", "spot", 200, b"")
     assert log.now_ns() == 100
     log.frame(1, b"b")
-    assert tape.stamps == [100, 100, 100, 101]
+    assert tape.stamps == [100, 100, 100, 100, 101]
 
 
 def test_stamps_are_market_time(monkeypatch: pytest.MonkeyPatch) -> None:
