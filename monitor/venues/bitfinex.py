@@ -11,10 +11,11 @@ them; a pair is BASE:QUOTE, or three letters and three.
 
 import itertools
 from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import msgspec
 
-from monitor.events import Completeness, Event, Listing, Malformed
+from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
 from monitor.venues.bitfinex_reader import (
     DERIVATIVE,
@@ -44,6 +45,8 @@ _ANSWER = msgspec.json.Decoder(
     tuple[list[msgspec.Raw], list[tuple[str, str]], list[tuple[str, str]]]
 )
 _PAIR = msgspec.json.Decoder(str)
+# ["error",11010,"ratelimit: error"]
+_REFUSED = msgspec.json.Decoder(tuple[Literal["error"], int, str])
 
 
 def _answer(
@@ -52,7 +55,7 @@ def _answer(
     try:
         pairs, names, underlyings = _ANSWER.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        return (malformed(error),)
+        return (_refusal(body) or malformed(error),)
     renamed, underlying = dict(names), dict(underlyings)
     events: list[Event] = []
     listed: list[Instrument] = []
@@ -73,6 +76,14 @@ def _answer(
         events.append(Malformed("bad value", "expected pairs, was none"))
         return events
     return [*events, Listing(NAME, key, received_ns, tuple(listed))]
+
+
+def _refusal(body: bytes) -> NotUsed | None:
+    try:
+        _, code, message = _REFUSED.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    return NotUsed(Unused.REFUSED, f"{code} {message}"[:200])
 
 
 def _currency(name: str, renamed: dict[str, str], underlying: dict[str, str]) -> str:

@@ -5,9 +5,12 @@ a message without changing version" (https://docs.bitfinex.com/docs/ws-general):
 needs its first places and takes any number of further ones.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
+
+# What a packed state can hold.
+ChannelId = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 
 class Notice(msgspec.Struct, gc=False, rename="camel"):
@@ -22,7 +25,7 @@ class Notice(msgspec.Struct, gc=False, rename="camel"):
 
     event: str
     channel: str = ""
-    chan_id: int | None = None
+    chan_id: ChannelId | None = None
     key: str = ""
     symbol: str = ""
     code: int | None = None
@@ -32,7 +35,7 @@ class Notice(msgspec.Struct, gc=False, rename="camel"):
 class Frame(msgspec.Struct, gc=False, array_like=True):
     """Every frame that is an array: [CHANNEL_ID, PAYLOAD] or [CHANNEL_ID, TAG, PAYLOAD]."""
 
-    channel: int
+    channel: ChannelId
     first: msgspec.Raw
     second: msgspec.Raw = msgspec.Raw(b"null")
 

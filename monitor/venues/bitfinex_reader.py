@@ -110,7 +110,7 @@ class BitfinexReader:
     def __init__(self, table: InstrumentTable) -> None:
         self._state = State()
         self._table = table
-        self._payloads: dict[str, Callable[[Channel, msgspec.Raw, int], Sequence[Event]]] = {
+        self._payloads: dict[str, Callable[[Channel, bytes, int], Sequence[Event]]] = {
             "status": self._status,
             "trades": self._trades,
             "book": self._book,
@@ -161,7 +161,8 @@ class BitfinexReader:
         return NotUsed(reason, detail[:_MOST_DETAIL])
 
     def _data(self, frame: Frame, received_ns: int) -> Sequence[Event]:
-        tag = "" if frame.first[:1] == b"[" else _TAG.decode(frame.first)
+        payload = bytes(frame.first).strip()
+        tag = "" if payload[:1] == b"[" else _TAG.decode(payload)
         if tag == "hb":
             return _HEARTBEAT
         channel = self._state.channels.get(frame.channel)
@@ -175,11 +176,9 @@ class BitfinexReader:
         reading = self._payloads.get(kind)
         if tag or reading is None:
             return (NotUsed(Unused.OTHER, f"{tag or 'data'} of {channel.topic}"[:_MOST_DETAIL]),)
-        return reading(channel, frame.first, received_ns)
+        return reading(channel, payload, received_ns)
 
-    def _trades(
-        self, _channel: Channel, _payload: msgspec.Raw, _received_ns: int
-    ) -> Sequence[Event]:
+    def _trades(self, _channel: Channel, _payload: bytes, _received_ns: int) -> Sequence[Event]:
         """The snapshot: every later trade has a tag before it."""
         return (NotUsed(Unused.REPLAYED, "trades from before the subscription"),)
 
@@ -197,7 +196,7 @@ class BitfinexReader:
             row.amount > 0.0,
         )
 
-    def _status(self, channel: Channel, payload: msgspec.Raw, received_ns: int) -> Sequence[Event]:
+    def _status(self, channel: Channel, payload: bytes, received_ns: int) -> Sequence[Event]:
         if channel.topic == LIQUIDATIONS:
             return self._liquidations(channel, payload, received_ns)
         if channel.topic.startswith(DERIVATIVE):
@@ -205,9 +204,7 @@ class BitfinexReader:
             return self._derivative(channel, row, received_ns) or _NO_STATUS
         return (NotUsed(Unused.OTHER, channel.topic[:_MOST_DETAIL]),)
 
-    def _liquidations(
-        self, channel: Channel, payload: msgspec.Raw, received_ns: int
-    ) -> Sequence[Event]:
+    def _liquidations(self, channel: Channel, payload: bytes, received_ns: int) -> Sequence[Event]:
         rows = row_by_row(_ROWS.decode(payload), _LIQUIDATION)
         if not channel.begun:
             channel.begun = True
@@ -274,7 +271,7 @@ class BitfinexReader:
             self._state.marks[instrument.asset] = mark / instrument.multiplier
         return news
 
-    def _book(self, channel: Channel, payload: msgspec.Raw, received_ns: int) -> Sequence[Event]:
+    def _book(self, channel: Channel, payload: bytes, received_ns: int) -> Sequence[Event]:
         """The top of a price-level book; it carries no time, so receipt is its time."""
         before = (channel.bids[:1], channel.asks[:1])
         if payload[1:].lstrip()[:1] in {b"[", b"]"}:

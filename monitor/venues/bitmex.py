@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
-from monitor.instruments import Instrument, InstrumentTable, Unit
+from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
 from monitor.venues.bitmex_messages import Stamp
 from monitor.venues.bitmex_reader import NAME, PRODUCT, BitmexReader, interval_s
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
@@ -128,7 +128,9 @@ def _unit(row: ListedRow) -> tuple[Unit, float]:
 
 
 def _plan(table: InstrumentTable, watched: frozenset[str]) -> tuple[Session, ...]:
-    contracts = sorted(i.symbol for i in table if i.asset in watched and not i.tradfi)
+    contracts = sorted(
+        i.symbol for i in table if i.asset in watched and i.quote in USD_QUOTES and not i.tradfi
+    )
     topics = ["liquidation", _CONTROL]
     for symbol in contracts:
         topics += [f"instrument:{symbol}", f"trade:{symbol}", f"quote:{symbol}"]

@@ -236,7 +236,8 @@ class BitmexReader:
         else:
             # "If you receive any messages before the partial, ignore them."
             self._state.instruments.pop(row.symbol, None)
-            yield NotUsed(Unused.OTHER, f"instrument {action} without a partial"[:_MOST_DETAIL])
+            before = " before its partial" if action == "update" else ""
+            yield NotUsed(Unused.OTHER, f"instrument {action[:99]}{before}")
             return
         instrument = self._table.named(row.symbol, PRODUCT)
         news = _instrument_news(instrument, row, held, received_ns)
