@@ -9,6 +9,7 @@ mends a venue.
 """
 
 import asyncio
+import os
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from types import TracebackType
@@ -93,8 +94,9 @@ class Servers:
             await site.start()
         except OSError as error:
             await self._runner.cleanup()
+            reason = os.strerror(error.errno or 0)
             raise ListenError(
-                f"expected a free port, was {HOST}:{self._wanted_port} ({error.strerror})"
+                f"expected a free port, was {HOST}:{self._wanted_port} ({reason})"
             ) from error
         self.port = self._runner.addresses[0][1]
         self.advance(self._clock.now_ns())
