@@ -236,7 +236,7 @@ class BitfinexReader:
     def _price(self, instrument: Instrument, base_price: float | None) -> tuple[float, PriceBasis]:
         mark = self._state.marks.get(instrument.asset)
         if mark is not None and instrument.quote in USD_QUOTES:
-            return mark * instrument.multiplier, PriceBasis.MARK
+            return _bounded(mark * instrument.multiplier), PriceBasis.MARK
         if base_price is None:
             return math.nan, PriceBasis.ENTRY
         return positive(base_price, "base price"), PriceBasis.ENTRY

@@ -198,7 +198,7 @@ class BitmexReader:
         if row.home_notional is None:
             coins = _bounded(instrument.coins(quantity, price))
         else:
-            coins = positive(row.home_notional, "homeNotional") * instrument.multiplier
+            coins = _bounded(positive(row.home_notional, "homeNotional") * instrument.multiplier)
         yield Trade(
             instrument,
             _stamp_ns(row.timestamp),
