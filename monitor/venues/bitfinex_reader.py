@@ -330,5 +330,5 @@ def _bounded(value: float) -> float:
         DamagedValue: It overflowed, so what it was made from cannot be true.
     """
     if math.isinf(value):
-        raise DamagedValue("expected a quantity and a price of this world, were too large")
+        raise DamagedValue(f"expected a finite product of quantity and price, was {value}")
     return value
