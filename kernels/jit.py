@@ -4,11 +4,13 @@ Kernels are plain functions over flat arrays with eager signatures, so everythin
 (or read from the cache) when its module is imported and nothing compiles later. Flags are the
 same everywhere: `fastmath` off, because it makes `isnan` false and reorders sums.
 
-numba's cache watches only the file that holds a function and raises where it cannot write. So
-the cache directory is named by a digest of all kernel sources (an edited file never meets
-stale callers), belongs to the user, and where none can be written compilation does without.
+numba's cache watches only the file that holds a function, and numba wants to write wherever it
+reads. So the cache directory is named by a digest of all kernel sources (an edited file never
+meets stale callers), belongs to the user, and may be read-only once it is filled, as in an
+image; where there is none, compilation does without.
 """
 
+import contextlib
 import hashlib
 import os
 import tempfile
@@ -26,15 +28,14 @@ def _sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _writable_cache() -> str:
-    """A directory for compiled code that this user can write; empty when there is none."""
+def _usable_cache() -> str:
+    """A directory of compiled code that this user can write, or that is filled; else empty."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     base = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
     candidate = Path(chosen) if chosen else Path(base) / "liqmon" / f"kernels-{_sources_digest()}"
     try:
         candidate.mkdir(parents=True, exist_ok=True)
-        # Creating a file is the only test that also sees read-only mounts. A cache that was
-        # filled when an image was built is used although it cannot be written.
+        # Creating a file is the only test that also sees read-only mounts.
         with tempfile.TemporaryFile(dir=candidate):
             pass
     except OSError:
@@ -43,24 +44,44 @@ def _writable_cache() -> str:
     return str(candidate)
 
 
-CACHE_DIR = _writable_cache()
+CACHE_DIR = _usable_cache()
 if CACHE_DIR:
     os.environ["NUMBA_CACHE_DIR"] = CACHE_DIR
+    os.environ["NUMBA_CACHE_LOCATOR_CLASSES"] = f"{__name__}.Locator"
 
-from numba import njit  # noqa: E402 - numba reads NUMBA_CACHE_DIR when it is imported
+from numba import config, njit  # noqa: E402 - numba reads the environment when it is imported
+from numba.core.caching import UserProvidedCacheLocator  # noqa: E402 - the same
+
+config.reload_config()  # for the case that somebody imported numba before us
+
+
+class Locator(UserProvidedCacheLocator):  # type: ignore[misc] # numba has no types
+    """The cache directory, as it is: numba's own locator leaves one that cannot be written."""
+
+    def ensure_cache_path(self) -> None:
+        """Make the directory if that can be done."""
+        with contextlib.suppress(OSError):
+            super().ensure_cache_path()
 
 
 def kernel(*signatures: Any) -> Callable[[F], F]:
     """Compile a function for these signatures; under NUMBA_DISABLE_JIT=1 leave it as it is."""
 
     def compiled(function: F) -> F:
+        try:
+            return decorated(function, cached=bool(CACHE_DIR))
+        except OSError:
+            # Not in the cache, or made for another processor, and the cache takes nothing new.
+            return decorated(function, cached=False)
+
+    def decorated(function: F, *, cached: bool) -> F:
+        decorate = njit(
+            list(signatures),
+            cache=cached,
+            fastmath=False,
+            nogil=True,
+            error_model="numpy",
+        )
         return cast("F", decorate(function))
 
-    decorate = njit(
-        list(signatures),
-        cache=bool(CACHE_DIR),
-        fastmath=False,
-        nogil=True,
-        error_model="numpy",
-    )
     return compiled

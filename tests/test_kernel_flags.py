@@ -100,7 +100,7 @@ def test_the_one_decorator_states_its_flags() -> None:
     ]
     flags = {k.arg: ast.unparse(k.value) for k in call.keywords}
     assert flags == {
-        "cache": "bool(CACHE_DIR)",
+        "cache": "cached",
         "fastmath": "False",
         "nogil": "True",
         "error_model": "'numpy'",
