@@ -52,16 +52,17 @@ if CACHE_DIR:
 from numba import config, njit  # noqa: E402 - numba reads the environment when it is imported
 from numba.core.caching import UserProvidedCacheLocator  # noqa: E402 - the same
 
-config.reload_config()  # for the case that somebody imported numba before us
+# Somebody may have imported numba before us.
+config.reload_config()  # type: ignore[no-untyped-call]
 
 
-class Locator(UserProvidedCacheLocator):  # type: ignore[misc] # numba has no types
+class Locator(UserProvidedCacheLocator):
     """The cache directory, as it is: numba's own locator leaves one that cannot be written."""
 
     def ensure_cache_path(self) -> None:
         """Make the directory if that can be done."""
         with contextlib.suppress(OSError):
-            super().ensure_cache_path()
+            super().ensure_cache_path()  # type: ignore[no-untyped-call]
 
 
 def kernel(*signatures: Any) -> Callable[[F], F]:
