@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import sys
+import time
 from collections.abc import Sequence
 
 import aiohttp
@@ -78,3 +79,44 @@ async def test_served_by_the_command(ending: str) -> None:
             process.send_signal(signal.SIGTERM)
         assert await process.stdout.read() == b""
         assert await process.wait() == 0
+
+
+async def test_a_start_told_on_stdin() -> None:
+    """With --start-on-stdin the past is there at once, and time begins when it is told to."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "monitor", "simulate", "calm", "--serve", "--speed", "100",
+        "--past", "30", "--start-on-stdin",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin is not None
+    assert process.stdout is not None
+    async with asyncio.timeout(3 * DEADLINE_S), aiohttp.ClientSession() as session:
+        line = json.loads(await process.stdout.readline())
+        counts = f"http://127.0.0.1:{line['port']}/counts"
+
+        async def seconds() -> int:
+            async with session.get(counts) as answer:
+                made: int = (await answer.json())["seconds"]
+                return made
+
+        assert line["start_ns"] == 0
+        assert [await seconds(), await seconds()] == [31, 31]
+        process.stdin.write(b"%d\n" % time.time_ns())
+        while await seconds() < 50:
+            pass  # the deadline ends it
+        process.stdin.close()
+        assert await process.wait() == 0
+
+
+@pytest.mark.parametrize("said", [b"noon\n", b""])
+async def test_no_start_on_stdin(said: bytes) -> None:
+    """A start that is no time is refused in one line; none at all ends the waiting cleanly."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "monitor", "simulate", "calm", "--serve", "--start-on-stdin",
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    async with asyncio.timeout(3 * DEADLINE_S):
+        _, errors = await process.communicate(said)
+    told = b"liqmon: --start-on-stdin: expected Unix nanoseconds, was 'noon'\n" if said else b""
+    assert (process.returncode, errors) == (2 if said else 0, told)

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import orjson
@@ -65,9 +66,20 @@ def simulate(
         float,
         typer.Option(min=0.0, help="Wall seconds to serve (0: until stopped) or virtual to tell."),
     ] = 0.0,
+    past: Annotated[
+        int, typer.Option(min=0, help="Seconds of the market that lie before its start.")
+    ] = 0,
     until_stdin_closes: Annotated[
         bool,
         typer.Option("--until-stdin-closes", help="Stop serving when whoever started this ends."),
+    ] = False,
+    start_on_stdin: Annotated[
+        bool,
+        typer.Option(
+            "--start-on-stdin",
+            help="Listen, and let time stand still until a line on stdin gives the wall time of "
+            "the start, Unix nanoseconds; stop serving when stdin closes.",
+        ),
     ] = False,
 ) -> None:
     """Run a market whose truth is known.
@@ -81,11 +93,11 @@ def simulate(
     faults = chosen.faults + tuple(parse_fault(text) for text in fault or ())
     start_ns = start_ns or time.time_ns()
     epoch_ns = epoch_ns or (start_ns if serve else EPOCH_NS)
-    market = chosen.market(seed, epoch_ns, asset=asset, onset_s=onset)
+    market = chosen.market(seed, epoch_ns - past * NS, asset=asset, onset_s=past + onset)
     if not serve:
         _print(tell(market, int(duration) or TOLD_S) | {"scenario": name, "seed": seed})
         return
-    clock = MarketClock(epoch_ns, start_ns, speed)
+    clock = MarketClock(epoch_ns, 0 if start_on_stdin else start_ns, speed)
     serving = _serve(market, clock, faults, port, seed, duration, until_stdin_closes)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(serving)
@@ -124,15 +136,24 @@ async def _serve(
     duration_s: float,
     until_stdin_closes: bool,
 ) -> None:
+    """Serve until told to stop; a clock without a start waits for it on stdin."""
     from monitor.simulate.servers import Servers  # noqa: PLC0415 - see the module
 
     stop = asyncio.Event()
+    told: asyncio.Queue[bytes] = asyncio.Queue(maxsize=1)
     loop = asyncio.get_running_loop()
+
+    def leave() -> None:
+        stop.set()
+        _tell(told, b"")
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    if until_stdin_closes:
-        _watch_stdin(loop, stop)
-    async with Servers(market, clock, faults=faults, port=port) as servers:
+        loop.add_signal_handler(number, leave)
+    waits = clock.start_ns == 0
+    if until_stdin_closes or waits:
+        _watch_stdin(loop, leave, told)
+    standing = MarketClock(clock.epoch_ns, 0, 0.0)
+    async with Servers(market, standing if waits else clock, faults=faults, port=port) as servers:
         _print(
             {
                 "port": servers.port,
@@ -143,6 +164,11 @@ async def _serve(
                 "seed": seed,
             }
         )
+        if waits:
+            line = await told.get()
+            if not line:
+                return
+            servers.start(MarketClock(clock.epoch_ns, _start_ns(line), clock.speed))
         async with asyncio.TaskGroup() as tasks:
             running = tasks.create_task(servers.run(), name="market")
             with contextlib.suppress(TimeoutError):
@@ -150,22 +176,46 @@ async def _serve(
             running.cancel()
 
 
-def _watch_stdin(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Set `stop` at the end of stdin.
+def _start_ns(line: bytes) -> int:
+    """The start that a line on stdin tells.
+
+    Raises:
+        ConfigError: It is no time.
+    """
+    try:
+        return int(line)
+    except ValueError as error:
+        raise ConfigError(
+            f"--start-on-stdin: expected Unix nanoseconds, was {line[:40].decode(errors='replace').strip()!r}"
+        ) from error
+
+
+def _tell(told: asyncio.Queue[bytes], line: bytes) -> None:
+    if not told.full():
+        told.put_nowait(line)
+
+
+def _watch_stdin(
+    loop: asyncio.AbstractEventLoop, leave: Callable[[], None], told: asyncio.Queue[bytes]
+) -> None:
+    """Hand on the first line of stdin, and leave at its end.
 
     Raises:
         ConfigError: Stdin is a file or nothing, which never closes.
     """
 
     def read() -> None:
-        if not os.read(sys.stdin.fileno(), 4096):
+        data = os.read(sys.stdin.fileno(), 4096)
+        if data:
+            _tell(told, data)  # a line this short comes in one piece
+        else:
             loop.remove_reader(sys.stdin.fileno())
-            stop.set()
+            leave()
 
     try:
         loop.add_reader(sys.stdin.fileno(), read)
     except (OSError, ValueError) as error:
-        raise ConfigError("--until-stdin-closes: expected a pipe, was a file") from error
+        raise ConfigError("stdin: expected a pipe, was a file") from error
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

@@ -128,6 +128,10 @@ class Servers:
             "connected": len(self._clients),
         }
 
+    def start(self, clock: MarketClock) -> None:
+        """Go by this clock from now on; the one given at first may have stood still."""
+        self._clock = clock
+
     async def run(self) -> None:
         """Advance the market by its clock until cancelled."""
         slices = max(1, min(MOST_SLICES, int(self._clock.wall_s(1.0) / SLICE_WALL_S)))

@@ -6,6 +6,7 @@ vendor's protocol, and answers REST requests. It opens no socket; `servers` does
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple, Protocol
 
 import msgspec
@@ -73,6 +74,7 @@ def answer(message: object, status: int = 200) -> RestAnswer:
     return RestAnswer(status, orjson.dumps(message))
 
 
+@lru_cache(maxsize=8192)  # books stand on a grid of prices, so most of them were printed before
 def text(value: float) -> str:
     """A number as venues print it: plain decimals, never an exponent."""
     shortest = repr(value)

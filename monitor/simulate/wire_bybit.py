@@ -58,6 +58,7 @@ class BybitWire:
         self._tickers: dict[tuple[str, str], dict[str, str]] = {}
         self._ticker_stamps: dict[tuple[str, str], int] = {}
         self._books: dict[tuple[str, str], tuple[Book, int]] = {}
+        self._levels: dict[tuple[str, str], tuple[Levels, Levels]] = {}  # as last sent
         self._tops: dict[tuple[str, str], BookTop] = {}
         self._sequence = itertools.count(7_961_638_724)
 
@@ -183,11 +184,14 @@ class BybitWire:
         self._books[name] = (event, update)
         where, topic = name[0], f"orderbook.50.{name[1]}"
         if not wanted(where, topic):
+            self._levels.pop(name, None)
             return
+        held = self._levels.get(name)
+        if held is None:
+            held = (levels(known[0], -1), levels(known[0], 1)) if known else ({}, {})
+        self._levels[name] = stand = (levels(event, -1), levels(event, 1))
         sides = []
-        for step in (-1, 1):
-            now = levels(event, step)
-            before = levels(known[0], step) if known else {}
+        for before, now in zip(held, stand, strict=True):
             gone = {price: "0" for price in before if price not in now}
             sides.append(gone | {p: size for p, size in now.items() if before.get(p) != size})
         kind = "delta" if known else "snapshot"
