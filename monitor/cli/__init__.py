@@ -13,7 +13,17 @@ from typing import Annotated
 import typer
 
 from monitor import logs
-from monitor.cli import check_config, decode, healthcheck, replay, run, simulate, tail, venues
+from monitor.cli import (
+    bench,
+    check_config,
+    decode,
+    healthcheck,
+    replay,
+    run,
+    simulate,
+    tail,
+    venues,
+)
 from monitor.config import Log
 from monitor.errors import ConfigError, LiqmonError
 
@@ -35,6 +45,7 @@ app.command("decode")(decode.decode)
 app.command("healthcheck")(healthcheck.healthcheck)
 app.command("simulate")(simulate.simulate)
 app.command("tail")(tail.tail)
+app.command("bench")(bench.bench)
 
 
 def _print_version(wanted: bool) -> None:
