@@ -244,7 +244,7 @@ class Judge:
         if not messages:
             return
         evidence = self._evidence(row, signals, found, context, second)
-        coverage = self._coverage(evidence, missing)
+        coverage = self._coverage(row, missing)
         for message in messages:
             self.verdicts.append(
                 Verdict(
@@ -339,14 +339,15 @@ class Judge:
             **values,
         )
 
-    def _coverage(self, evidence: Evidence, missing: tuple[str, ...]) -> Coverage:
+    def _coverage(self, row: int, missing: tuple[str, ...]) -> Coverage:
         classes = {venue: completeness.value for venue, completeness in self._classes.items()}
-        return Coverage(
-            classes=classes,
-            missing=missing,
-            lower_bound=bool(missing)
-            or any(classes[v] != Completeness.FULL.value for v in evidence.venues),
+        # Totals may reach back to an onset hours ago, so the day's venues stand behind them.
+        orders = self._arrays.sums["orders"][:, -1]
+        sampled = any(
+            orders[line] and self._classes[venue] is not Completeness.FULL
+            for venue, line in zip(self._watch.venues, self._lines(row), strict=True)
         )
+        return Coverage(classes=classes, missing=missing, lower_bound=bool(missing) or sampled)
 
 
 _NEEDS_PRICE: Final = frozenset(
