@@ -1,8 +1,11 @@
-"""What each venue says: one file a venue, and the registry of them."""
+"""What each venue says: one folder a venue, and the registry of them.
+
+A folder holds the venue's `plan` (addresses, subscriptions, listing), its wire `messages` and
+its `reader`. Beside them stand the contract they keep and the checks they share.
+"""
 
 from monitor.errors import ConfigError
-from monitor.venues.binance import BINANCE
-from monitor.venues.binance_spot import BINANCE_SPOT
+from monitor.venues.binance import BINANCE, BINANCE_SPOT
 from monitor.venues.bitfinex import BITFINEX
 from monitor.venues.bitmex import BITMEX
 from monitor.venues.bybit import BYBIT, BYBIT_SPOT

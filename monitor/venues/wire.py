@@ -1,6 +1,5 @@
 """Checks that every venue makes at its border; what fails them is damaged, not data."""
 
-import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -34,24 +33,30 @@ def ms_to_ns(stamp_ms: int) -> int:
     raise DamagedValue(f"expected a stamp in milliseconds, was {stamp_ms}")
 
 
+# No price and no quantity is smaller or larger, in any unit of any venue; within these bounds no
+# product or quotient of two of them is infinite.
+LEAST = 1e-15
+MOST = 1e15
+
+
 def positive(value: float, name: str) -> float:
-    """The value, if it is finite and above zero.
+    """The value, if it is above zero and of a size that anything can have.
 
     Raises:
         DamagedValue: It is not.
     """
-    if 0.0 < value < math.inf:
+    if LEAST <= value <= MOST:
         return value
     raise DamagedValue(f"expected a positive {name}, was {value}")
 
 
 def finite(value: float, name: str) -> float:
-    """The value, if it is finite.
+    """The value, if it is of a size that anything can have, whatever its sign.
 
     Raises:
         DamagedValue: It is not.
     """
-    if -math.inf < value < math.inf:
+    if -MOST <= value <= MOST:
         return value
     raise DamagedValue(f"expected a finite {name}, was {value}")
 

@@ -31,7 +31,7 @@ from monitor.events import (
     Unused,
 )
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable
-from monitor.venues.bitfinex_messages import (
+from monitor.venues.bitfinex.messages import (
     Frame,
     LevelRow,
     LiquidationRow,
@@ -192,7 +192,7 @@ class BitfinexReader:
             received_ns,
             price,
             quantity,
-            _bounded(instrument.coins(quantity, price)),
+            instrument.coins(quantity, price),
             row.amount > 0.0,
         )
 
@@ -226,8 +226,8 @@ class BitfinexReader:
             ms_to_ns(int(row.time_ms)),
             received_ns,
             quantity,
-            _bounded(instrument.coins(quantity, price)),
-            _bounded(instrument.notional_usd(quantity, price)),
+            instrument.coins(quantity, price),
+            instrument.notional_usd(quantity, price),
             price,
             basis,
             Completeness.FULL,
@@ -236,7 +236,7 @@ class BitfinexReader:
     def _price(self, instrument: Instrument, base_price: float | None) -> tuple[float, PriceBasis]:
         mark = self._state.marks.get(instrument.asset)
         if mark is not None and instrument.quote in USD_QUOTES:
-            return _bounded(mark * instrument.multiplier), PriceBasis.MARK
+            return mark * instrument.multiplier, PriceBasis.MARK
         if base_price is None:
             return math.nan, PriceBasis.ENTRY
         return positive(base_price, "base price"), PriceBasis.ENTRY
@@ -254,7 +254,7 @@ class BitfinexReader:
             interest = finite(row.open_interest, "open interest")
             if interest < 0.0:
                 raise DamagedValue(f"expected open interest, was {interest}")
-            coins = _bounded(instrument.coins(interest, mark))
+            coins = instrument.coins(interest, mark)
             news.append(OpenInterest(instrument, event_ns, received_ns, interest, coins))
         rate = None
         next_ns = 0
@@ -299,9 +299,9 @@ class BitfinexReader:
                 received_ns,
                 received_ns,
                 bid,
-                _bounded(instrument.coins(bid_size, bid)),
+                instrument.coins(bid_size, bid),
                 ask,
-                _bounded(instrument.coins(ask_size, ask)),
+                instrument.coins(ask_size, ask),
             ),
         )
 
@@ -321,14 +321,3 @@ def _apply(levels: list[tuple[float, float]], row: LevelRow) -> None:
     else:
         levels[at : at + held] = [(row.price, abs(row.amount))]
         del levels[_MOST_LEVELS:]
-
-
-def _bounded(value: float) -> float:
-    """The value, if it is finite or not known.
-
-    Raises:
-        DamagedValue: It overflowed, so what it was made from cannot be true.
-    """
-    if math.isinf(value):
-        raise DamagedValue(f"expected a finite product of quantity and price, was {value}")
-    return value

@@ -10,7 +10,7 @@ import msgspec
 
 from monitor.events import Completeness, Event
 from monitor.instruments import Instrument, InstrumentTable, Unit
-from monitor.venues.binance import (
+from monitor.venues.binance.plan import (
     HOUR_S,
     sessions,
     stream,
@@ -18,14 +18,14 @@ from monitor.venues.binance import (
     unsubscribe,
     watched,
 )
-from monitor.venues.binance_reader import (
+from monitor.venues.binance.reader import (
     DAMAGED,
     BinanceSpotReader,
     damage,
     decoder,
     refusal_in,
 )
-from monitor.venues.binance_rest import TRADING, listing
+from monitor.venues.binance.rest import TRADING, listing
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
 from monitor.venues.wire import asset_of
 

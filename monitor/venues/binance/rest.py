@@ -7,8 +7,8 @@ import msgspec
 
 from monitor.events import Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import Instrument, InstrumentTable, Unit
-from monitor.venues.binance_messages import Amount
-from monitor.venues.binance_reader import DAMAGED, damage, decoder, open_interest, refusal_in
+from monitor.venues.binance.messages import Amount
+from monitor.venues.binance.reader import DAMAGED, damage, decoder, open_interest, refusal_in
 from monitor.venues.wire import asset_of
 
 TRADING = "TRADING"

@@ -12,9 +12,9 @@ import msgspec
 
 from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
-from monitor.venues import okx_messages as wire
 from monitor.venues.contract import Limits, Poll, Session, Venue
-from monitor.venues.okx_reader import OkxReader, index_pair
+from monitor.venues.okx import messages as wire
+from monitor.venues.okx.reader import OkxReader, index_pair
 from monitor.venues.wire import DamagedValue, asset_of, malformed, positive, row_by_row
 
 _SOCKET = "wss://ws.okx.com:8443/ws/v5/public"

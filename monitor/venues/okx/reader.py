@@ -33,8 +33,10 @@ from monitor.events import (
     Unused,
 )
 from monitor.instruments import Instrument, InstrumentTable, Unit
-from monitor.venues import okx_messages as wire
+from monitor.venues.okx import messages as wire
 from monitor.venues.wire import (
+    LEAST,
+    MOST,
     DamagedValue,
     data_row_by_row,
     events_of,
@@ -284,10 +286,10 @@ def _top(instrument: Instrument, row: wire.BookRow, received_ns: int) -> Event:
     bid, ask = row.bids[0], row.asks[0]
     # One comparison chain rather than four checks: this is the busiest channel.
     if not (
-        0.0 < bid.price < math.inf
-        and 0.0 < bid.size < math.inf
-        and 0.0 < ask.price < math.inf
-        and 0.0 < ask.size < math.inf
+        LEAST <= bid.price <= MOST
+        and LEAST <= bid.size <= MOST
+        and LEAST <= ask.price <= MOST
+        and LEAST <= ask.size <= MOST
     ):
         raise DamagedValue(f"expected positive prices and sizes, was {bid} and {ask}")
     return BookTop(
@@ -318,7 +320,9 @@ def _answer_event(envelope: wire.Envelope) -> NotUsed:
     detail = f"{envelope.code} {envelope.msg}".strip()[:_MOST_DETAIL]
     match envelope.event:
         case "subscribe" | "unsubscribe":
-            return NotUsed(Unused.ACKNOWLEDGED, envelope.arg.channel if envelope.arg else "")
+            return NotUsed(
+                Unused.ACKNOWLEDGED, envelope.arg.channel[:_MOST_DETAIL] if envelope.arg else ""
+            )
         case "error" | "channel-conn-count-error":
             return NotUsed(Unused.REFUSED, detail)
         case "notice" if envelope.code == _RESTART_CODE:

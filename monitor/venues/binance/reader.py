@@ -29,7 +29,7 @@ from monitor.events import (
     Unused,
 )
 from monitor.instruments import Instrument, InstrumentTable, Unit
-from monitor.venues.binance_messages import (
+from monitor.venues.binance.messages import (
     LEAST,
     AggregateTrade,
     BookTicker,

@@ -32,8 +32,10 @@ from monitor.events import (
     Unused,
 )
 from monitor.instruments import Instrument, InstrumentTable
-from monitor.venues import bybit_messages as wire
+from monitor.venues.bybit import messages as wire
 from monitor.venues.wire import (
+    LEAST,
+    MOST,
     DamagedValue,
     data_row_by_row,
     events_of,
@@ -244,10 +246,10 @@ class BybitReader:
         bid, ask = row.b[0], row.a[0]
         # One comparison chain rather than four checks: this is the busiest topic.
         if not (
-            0.0 < bid.price < math.inf
-            and 0.0 < bid.size < math.inf
-            and 0.0 < ask.price < math.inf
-            and 0.0 < ask.size < math.inf
+            LEAST <= bid.price <= MOST
+            and LEAST <= bid.size <= MOST
+            and LEAST <= ask.price <= MOST
+            and LEAST <= ask.size <= MOST
         ):
             raise DamagedValue(f"expected positive prices and sizes, was {bid} and {ask}")
         instrument = self._table.named(row.s, self._product)
@@ -270,7 +272,7 @@ class BybitReader:
         # Checked before anything is held: a damaged delta leaves a gap, not a wrong book.
         for level in itertools.chain(row.b, row.a):
             positive(level.price, "price")
-            if not 0.0 <= level.size < math.inf:
+            if not 0.0 <= level.size <= MOST:
                 raise DamagedValue(f"expected a size, was {level.size}")
         held = books.get(row.s)
         if message.type == "snapshot":

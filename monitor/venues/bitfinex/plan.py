@@ -17,7 +17,7 @@ import msgspec
 
 from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
-from monitor.venues.bitfinex_reader import (
+from monitor.venues.bitfinex.reader import (
     DERIVATIVE,
     DERIVATIVES,
     FUNDING_INTERVAL_S,

@@ -34,7 +34,7 @@ from monitor.events import (
     Unused,
 )
 from monitor.instruments import Instrument, InstrumentTable
-from monitor.venues.bitmex_messages import (
+from monitor.venues.bitmex.messages import (
     InstrumentRow,
     LiquidationRow,
     Message,
@@ -175,8 +175,8 @@ class BitmexReader:
             received_ns,
             received_ns,
             quantity,
-            _bounded(instrument.coins(quantity, price)),
-            _bounded(instrument.notional_usd(quantity, price)),
+            instrument.coins(quantity, price),
+            instrument.notional_usd(quantity, price),
             price,
             PriceBasis.BANKRUPTCY,
             Completeness.FULL,
@@ -196,9 +196,9 @@ class BitmexReader:
         price = positive(_or(row.price, 0.0), "price")
         quantity = positive(_or(row.size, 0.0), "size")
         if row.home_notional is None:
-            coins = _bounded(instrument.coins(quantity, price))
+            coins = instrument.coins(quantity, price)
         else:
-            coins = _bounded(positive(row.home_notional, "homeNotional") * instrument.multiplier)
+            coins = positive(row.home_notional, "homeNotional") * instrument.multiplier
         yield Trade(
             instrument,
             _stamp_ns(row.timestamp),
@@ -223,9 +223,9 @@ class BitmexReader:
             _stamp_ns(row.timestamp),
             received_ns,
             bid,
-            _bounded(instrument.coins(positive(row.bid_size, "bid size"), bid)),
+            instrument.coins(positive(row.bid_size, "bid size"), bid),
             ask,
-            _bounded(instrument.coins(positive(row.ask_size, "ask size"), ask)),
+            instrument.coins(positive(row.ask_size, "ask size"), ask),
         )
 
     def _instrument(self, action: str, row: InstrumentRow, received_ns: int) -> Iterator[Event]:
@@ -270,7 +270,7 @@ def _instrument_news(
         interest = finite(row.open_interest, "open interest")
         if interest < 0.0:
             raise DamagedValue(f"expected open interest, was {interest}")
-        coins = _bounded(instrument.coins(interest, mark))
+        coins = instrument.coins(interest, mark)
         news.append(OpenInterest(instrument, event_ns, received_ns, interest, coins))
     if rate is not None and (rate, next_ns) != (held.rate_ratio, held.next_funding_ns):
         news.append(Funding(instrument, event_ns, received_ns, rate, every_s, next_ns))
@@ -323,17 +323,6 @@ def _control(message: Message) -> Event:
 
 def _or(value: float | None, otherwise: float) -> float:
     return otherwise if value is None else value
-
-
-def _bounded(value: float) -> float:
-    """The value, if it is finite or not known.
-
-    Raises:
-        DamagedValue: It overflowed, so what it was made from cannot be true.
-    """
-    if math.isinf(value):
-        raise DamagedValue(f"expected a finite product of quantity and price, was {value}")
-    return value
 
 
 def _stamp_ns(stamp: datetime) -> int:

@@ -12,8 +12,8 @@ import msgspec
 
 from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
-from monitor.venues import bybit_messages as wire
-from monitor.venues.bybit_reader import BybitReader
+from monitor.venues.bybit import messages as wire
+from monitor.venues.bybit.reader import BybitReader
 from monitor.venues.contract import Limits, Poll, Session, Venue
 from monitor.venues.wire import asset_of, malformed, row_by_row
 

@@ -14,8 +14,8 @@ import msgspec
 
 from monitor.events import Completeness
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable
-from monitor.venues.binance_reader import BinanceReader
-from monitor.venues.binance_rest import futures_answer
+from monitor.venues.binance.reader import BinanceReader
+from monitor.venues.binance.rest import futures_answer
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
 
 NAME = "binance"

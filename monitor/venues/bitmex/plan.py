@@ -12,8 +12,8 @@ import msgspec
 
 from monitor.events import Completeness, Event, Listing, Malformed, NotUsed, Unused
 from monitor.instruments import USD_QUOTES, Instrument, InstrumentTable, Unit
-from monitor.venues.bitmex_messages import Stamp
-from monitor.venues.bitmex_reader import NAME, PRODUCT, BitmexReader, interval_s
+from monitor.venues.bitmex.messages import Stamp
+from monitor.venues.bitmex.reader import NAME, PRODUCT, BitmexReader, interval_s
 from monitor.venues.contract import Limits, Poll, Reader, Session, Venue
 from monitor.venues.wire import DamagedValue, asset_of, malformed, positive, row_by_row
 

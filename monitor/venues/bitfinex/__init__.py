@@ -1,0 +1,5 @@
+"""Bitfinex: margin pairs and derivatives."""
+
+from monitor.venues.bitfinex.plan import BITFINEX
+
+__all__ = ["BITFINEX"]

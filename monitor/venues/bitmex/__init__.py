@@ -1,0 +1,5 @@
+"""BitMEX: all contracts."""
+
+from monitor.venues.bitmex.plan import BITMEX
+
+__all__ = ["BITMEX"]
