@@ -185,9 +185,8 @@ def _start_ns(line: bytes) -> int:
     try:
         return int(line)
     except ValueError as error:
-        raise ConfigError(
-            f"--start-on-stdin: expected Unix nanoseconds, was {line[:40].decode(errors='replace').strip()!r}"
-        ) from error
+        said = line[:40].decode(errors="replace").strip()
+        raise ConfigError(f"--start-on-stdin: expected Unix nanoseconds, was {said!r}") from error
 
 
 def _tell(told: asyncio.Queue[bytes], line: bytes) -> None:
