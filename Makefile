@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate \
+	--no-header --python-version 3.11
 
 .PHONY: setup demo test check lint format bench lock clean
 
@@ -11,7 +13,9 @@ setup: $(STAMP)
 # The lock pins every package with its hash; the project itself is installed without asking
 # for anything more. A stale stamp (lock or project file newer) repeats both steps.
 $(STAMP): requirements.lock pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PYTHON) -c 'import sys; v = sys.version_info; \
+		sys.exit(None if v >= (3, 11) else f"expected Python 3.11 or later, was {v.major}.{v.minor}: make PYTHON=...")'
+	test -x $(BIN)/pip || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	touch $@
@@ -37,9 +41,11 @@ format: setup
 bench: setup
 	$(BIN)/liqmon bench
 
+# Everything for development, and of the same versions what the image runs and is built with.
 lock: setup
-	$(BIN)/uv pip compile --quiet --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--python-version 3.11 --extra demo --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --extra demo --extra dev pyproject.toml -o requirements.lock
+	$(COMPILE) --constraint requirements.lock pyproject.toml -o deploy/image/runtime.lock
+	$(COMPILE) --constraint requirements.lock --group pyproject.toml:build -o deploy/image/build.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
