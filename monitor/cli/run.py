@@ -5,8 +5,10 @@ import gc
 import importlib.metadata
 import os
 import signal
+import sys
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import msgspec
 import typer
@@ -26,12 +28,19 @@ def run(
     ] = None,
 ) -> None:
     """Watch the venues and report, until stopped (SIGTERM or Ctrl-C; a second one is at once)."""
+    # From here to the first connection a stop has nothing to drain. Said here, because a
+    # container's first process ignores every signal that it does not handle.
+    signal.signal(signal.SIGTERM, _leave)
     settings = load(config, os.environ)
     if record is not None:
         settings = msgspec.structs.replace(settings, record=Record(directory=str(record)))
     logs.configure(settings.log)
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         runner.run(_serve(settings))
+
+
+def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
 
 
 def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
