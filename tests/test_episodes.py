@@ -112,9 +112,20 @@ def test_a_first_onset_follows_nothing() -> None:
 def test_every_change_of_state_starts_its_holds_anew() -> None:
     """Seconds counted towards one step do not count towards the next."""
     found = ladder()
-    found.quiet_s = found.calm_s = found.fading_s = found.blind_s = 5
+    found.quiet_s = found.calm_s = found.fading_s = 5
     lived(found, State.NOTICE)
-    assert (found.quiet_s, found.calm_s, found.fading_s, found.blind_s) == (0, 0, 0, 0)
+    assert (found.quiet_s, found.calm_s, found.fading_s) == (0, 0, 0)
+
+
+def test_blindness_lasts_over_the_states_of_an_episode() -> None:
+    """Only what can be judged, or a new episode, ends the count of blind seconds."""
+    found = ladder()
+    found.blind_s = 9
+    lived(found, State.ONSET)
+    assert found.blind_s == 0
+    found.blind_s = 9
+    lived(found, State.CASCADING, State.EXHAUSTING, State.CASCADING)
+    assert found.blind_s == 9
 
 
 @given(choices=st.lists(st.integers(0, 11), max_size=40))

@@ -128,7 +128,7 @@ def enter(
     phases, waves and holds.
     """
     before, ladder.state, ladder.since_ns = ladder.state, state, detected_ns
-    ladder.quiet_s = ladder.calm_s = ladder.fading_s = ladder.blind_s = 0
+    ladder.quiet_s = ladder.calm_s = ladder.fading_s = 0
     messages = []
     if before in PRESSURE_STATES and state not in PRESSURE_STATES:
         messages.append(_message(ladder, Phase.END, Kind.PRESSURE, state))
@@ -143,7 +143,8 @@ def enter(
         recent = event_ns - ladder.last_episode_ns <= follows_within_ns
         ladder.follows = ladder.last_episode_id if recent else ""
         ladder.alert_id = f"{ladder.asset}-{ladder.position.value}-{_stamp(event_ns)}"
-        ladder.messages, ladder.wave = 0, 1
+        # Blindness is the episode's: a pause called without open interest does not end it.
+        ladder.messages, ladder.wave, ladder.blind_s = 0, 1, 0
         messages.append(_message(ladder, Phase.START, Kind.CASCADE, state))
     elif state in EPISODE_STATES:
         if before is State.EXHAUSTING:

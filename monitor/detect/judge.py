@@ -356,7 +356,7 @@ _NEEDS_PRICE: Final = frozenset(
 _WHY: Final = {
     "open_interest_slope_ratio_per_s": "too few changes of open interest",
     "depth_ratio": "no depth, or less than ten minutes of it",
-    "half_life_s": "forced flow does not decay",
+    "half_life_s": "no forced flow that decays",
 }
 
 
