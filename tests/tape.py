@@ -4,6 +4,7 @@ The venues speak a JSON of the tests' own, so that the engine's doors are driven
 in life. A frame is a list of rows; a row is a list that begins with its kind.
 """
 
+import copy
 import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,6 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from monitor.detect import snapshot
 from monitor.detect.engine import Engine
 from monitor.detect.verdict import State, Verdict
 from monitor.events import (
@@ -439,6 +441,32 @@ def whole_episode() -> tuple[Entry, ...]:
     """Ten quiet minutes, a cascade, and twenty quiet minutes: an episode to its end."""
     market = cascade(Market().go(WARM_S))
     return tuple(market.go(1200).entries)
+
+
+@functools.cache
+def _warm() -> tuple[Market, bytes]:
+    market, core = Market().go(WARM_S), engine()
+    play(core, market.entries)
+    market.entries.clear()
+    return market, snapshot.take(core)
+
+
+def warm_market() -> Market:
+    """A market of ten quiet minutes whose log begins anew here."""
+    return copy.deepcopy(_warm()[0])
+
+
+def warm_engine(
+    venues: Sequence[Venue] = (ALPHA, BETA),
+    assets: tuple[str, ...] = ASSETS,
+    parameters: Parameters | None = None,
+    *,
+    batch: int = 256,
+) -> Engine:
+    """An engine that has seen the ten minutes of `warm_market`."""
+    core = engine(venues, assets, parameters, batch=batch)
+    snapshot.restore(core, _warm()[1])
+    return core
 
 
 def split(entries: Sequence[Entry], at_ns: int) -> tuple[list[Entry], list[Entry]]:
