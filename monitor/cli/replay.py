@@ -1,12 +1,16 @@
 """`liqmon replay`: a recording through the same core, to the same alerts."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import orjson
 import typer
+
+from monitor.errors import ConfigError, LiqmonError
 
 
 def replay(
@@ -26,15 +30,10 @@ def replay(
     replayed = Replay(files_of(files), batch=batch)
     began_s = time.perf_counter()
     written = 0
-    out = alerts.open("wb") if alerts is not None else sys.stdout.buffer
-    try:
+    with _written_to(alerts) as out:
         for verdict in replayed.verdicts():
             out.write(log_line(verdict))
             written += 1
-    finally:
-        out.flush()
-        if alerts is not None:
-            out.close()
     taken_s = time.perf_counter() - began_s
     summary = {
         "alerts": written,
@@ -44,3 +43,26 @@ def replay(
         "broken_off": [str(path) for path in replayed.cuts],
     }
     typer.echo(orjson.dumps(summary).decode(), err=True)
+
+
+@contextlib.contextmanager
+def _written_to(path: Path | None) -> Iterator[BinaryIO]:
+    """The file to write to, or stdout.
+
+    Raises:
+        ConfigError: The file cannot be opened.
+        LiqmonError: It does not take what is written.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    try:
+        out = path.open("wb")
+    except OSError as error:
+        raise ConfigError(f"--alerts {path}: {error.strerror}") from error
+    try:
+        with out:
+            yield out
+    except OSError as error:
+        raise LiqmonError(f"--alerts {path}: {error.strerror}") from error
