@@ -174,6 +174,10 @@ class FactKind(enum.StrEnum):
     STOPPED = "stopped"  # the daemon drained and left; connection 0
 
 
+OVERSIZED = "oversized frame"
+"""What the detail of `DISCONNECTED` begins with where a frame was too long to be taken."""
+
+
 class Fact(msgspec.Struct, frozen=True):
     """A session fact: part of the log, so that holes are known to whoever reads it."""
 
@@ -199,9 +203,11 @@ class Answer(msgspec.Struct, frozen=True):
 class Outcome(enum.IntEnum):
     """What a frame was good for, told to the collector: the weightiest of its events.
 
-    A heartbeat or an acknowledgement is not data, so only USEFUL resets a back-off.
+    A heartbeat or an acknowledgement is not data, so only USEFUL resets a back-off. DAMAGED is
+    said of single events only: a frame with nothing better in it was good for NOTHING.
     """
 
+    DAMAGED = -1
     NOTHING = 0
     ACKNOWLEDGED = 1
     USEFUL = 2

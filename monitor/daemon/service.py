@@ -23,6 +23,7 @@ from monitor.collect.supervisor import VenueCollector
 from monitor.config import Config, digest, mqtt_credentials, venue_options
 from monitor.daemon.alertlog import AlertLog
 from monitor.daemon.core import LiveCore
+from monitor.daemon.damaged import DamagedFrames
 from monitor.daemon.report import EVERY_S, Report
 from monitor.detect import snapshot
 from monitor.detect.engine import Engine
@@ -39,6 +40,7 @@ from monitor.venues.contract import Venue
 DRAIN_S: Final = 3.0  # wall seconds that the last alerts have to be acknowledged
 SAVE_REST_S: Final = 1.0  # wall seconds between two saves, however many verdicts ask for one
 LEAST_TICK_S: Final = 0.005
+DAMAGED_EVERY_S: Final = 5.0  # wall seconds between two looks at what damage came
 
 log = structlog.get_logger()
 
@@ -86,6 +88,7 @@ class Daemon:
         )
         self._collectors: dict[str, VenueCollector] = {}
         self._alert_log: AlertLog | None = None
+        self._damaged = DamagedFrames(Path(config.state.path), self.engine.tally)
         self._stop = asyncio.Event()
         self._save_wanted = asyncio.Event()
 
@@ -132,7 +135,9 @@ class Daemon:
                     producers.create_task(collector.run(), name=f"collect:{name}")
                 producers.create_task(self._tick(entries), name="timer")
                 producers.create_task(self._keep_reporting(), name="report")
-                producers.create_task(self._keep_saving(), name="save")
+                if self._config.state.path:
+                    producers.create_task(self._keep_saving(), name="save")
+                    producers.create_task(self._keep_damaged(), name="damaged")
                 producers.create_task(self._until_stopped(), name="stop")
         except* Stopped:
             log.info("stopping")
@@ -165,7 +170,9 @@ class Daemon:
         """Publish what is left, say goodbye, and keep what nobody took."""
         if self._config.mqtt.enabled:
             await self.publisher.drain(DRAIN_S)
-        await self._save()
+        if self._config.state.path:
+            await self._save()
+            await self._damaged.write()
         log.info("stopped", alerts_left=self.outbox.alerts)
 
     # Verdicts.
@@ -248,6 +255,11 @@ class Daemon:
             await self._save()
             await asyncio.sleep(SAVE_REST_S)
 
+    async def _keep_damaged(self) -> None:
+        while True:
+            await asyncio.sleep(DAMAGED_EVERY_S)
+            await self._damaged.write()
+
     # State, recording, pages.
 
     def _restore(self) -> None:
@@ -260,8 +272,6 @@ class Daemon:
         self.report.restored = True
 
     async def _save(self) -> None:
-        if not self._config.state.path:
-            return
         data = statefile.encode(
             self.clock.now_ns(), snapshot.take(self.engine), tuple(self.outbox.pending())
         )

@@ -23,6 +23,7 @@ from monitor.detect.tally import Tally
 from monitor.detect.verdict import Verdict
 from monitor.detect.watch import OFF_LIST, Watch
 from monitor.events import (
+    OVERSIZED,
     Answer,
     Book,
     BookTop,
@@ -63,6 +64,7 @@ _OUTCOMES: Final = {
 
 _USEFUL: Final = Outcome.USEFUL
 _NOTHING: Final = Outcome.NOTHING
+_DAMAGED: Final = Outcome.DAMAGED
 
 
 class Source:
@@ -153,8 +155,10 @@ class Engine:
         outcome = _NOTHING
         for event in opened.read(data, received_ns):
             found = self._take[type(event)](event, opened)
-            if found > outcome:  # noqa: PLR1730 - max() costs more than the rest of the loop
+            if found > outcome:
                 outcome = found
+            elif found is _DAMAGED:
+                self.tally.keep(opened.venue, received_ns, data)
         if outcome is _USEFUL:
             stream.last_useful_ns = received_ns
         return outcome
@@ -192,6 +196,9 @@ class Engine:
             self.open(fact.connection, fact.venue, fact.session, fact.received_ns, stream)
         elif fact.kind is FactKind.DISCONNECTED:
             self.connections.pop(fact.connection, None)
+            if fact.detail.startswith(OVERSIZED):
+                self.tally.damaged(fact.venue, OVERSIZED)
+                stream.malformed += 1
 
     def open(
         self, number: int, venue: str, session: str, opened_ns: int, stream: Stream
@@ -495,4 +502,4 @@ class Engine:
     def _malformed(self, event: Malformed, source: Source) -> Outcome:
         self.tally.damaged(source.venue, event.reason)
         source.stream.malformed += 1
-        return _NOTHING
+        return _DAMAGED
