@@ -1,4 +1,4 @@
-"""One connection, from the first attempt to the last frame: the program's websocket client.
+"""One connection, from the first attempt to the last frame.
 
 It opens a socket, says what it wants, puts each frame into the log with as little ado as
 possible, keeps the venue's heartbeat, and notices when nothing useful comes any more. It never
@@ -6,89 +6,21 @@ tries again: that is its keeper's part (`monitor.collect.keeper`).
 """
 
 import asyncio
-from http import HTTPStatus
 from random import Random
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    WebSocketException,
-)
-from websockets.frames import CloseCode
+from websockets.exceptions import InvalidStatus, WebSocketException
 
 from monitor.collect.budget import Patience, Window, retry_after_s
-from monitor.collect.endpoints import is_loopback
 from monitor.collect.log import Log
+from monitor.collect.websocket import Socket, close_socket, open_socket, reason
 from monitor.errors import VenueError
 from monitor.events import FactKind, Outcome
 from monitor.venues.contract import Session, Venue
 
-USER_AGENT = "liquidation-monitor"
-# Answers that mean "not from here": they last, and say nothing about the market.
-_BLOCKED = frozenset(
-    {HTTPStatus.FORBIDDEN, HTTPStatus.IM_A_TEAPOT, HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS}
-)
-# Frames that may wait unread before the socket is no longer read from.
-_QUEUE_FRAMES = 1024
 # The watchdog looks this often in `quiet_s`, so it bites after 1 to 1.25 of it.
 _LOOKS = 4
 # The part of a connection's lifetime after which it is replaced: early, and never together.
 _ROTATE_FROM, _ROTATE_TO = 0.85, 0.95
-
-
-async def open_socket(url: str, patience: Patience) -> ClientConnection:
-    """A connected socket: the one place that knows which websocket library is used.
-
-    Raises:
-        OSError, TimeoutError, WebSocketException: It could not be had.
-    """
-    return await connect(
-        url,
-        compression=None,
-        max_size=patience.max_frame_bytes,
-        max_queue=_QUEUE_FRAMES,
-        proxy=None if is_loopback(url) else True,
-        open_timeout=patience.open_timeout_s,
-        close_timeout=patience.close_timeout_s,
-        ping_interval=None,  # venues ping, or have a frame of their own for it
-        user_agent_header=USER_AGENT,
-    )
-
-
-async def close_socket(socket: ClientConnection, patience: Patience) -> None:
-    """Close politely if the venue plays along in time, else cut."""
-    try:
-        async with asyncio.timeout(patience.close_timeout_s):
-            await socket.close()
-    except TimeoutError:
-        pass
-    finally:
-        socket.transport.abort()
-
-
-def reason(error: BaseException, patience: Patience) -> str:
-    """Why a connection could not be had or broke off, in words."""
-    match error:
-        case InvalidStatus():
-            status = error.response.status_code
-            words = f"blocked {status}" if status in _BLOCKED else f"refused {status}"
-        case InvalidHandshake():
-            words = f"bad handshake: {error}"
-        case ConnectionClosed(sent=sent) if sent and sent.code == CloseCode.MESSAGE_TOO_BIG:
-            words = f"oversized frame: more than {patience.max_frame_bytes} bytes"
-        case ConnectionClosed(rcvd=None):
-            words = f"lost: {error.__cause__ or error}"
-        case ConnectionClosed(rcvd=close):
-            words = f"closed by the venue: {close}"
-        case TimeoutError():
-            words = f"timed out: {error}"
-        case VenueError():
-            words = str(error)
-        case _:
-            words = f"no connection: {error}"
-    return words
 
 
 class Connection:
@@ -171,7 +103,7 @@ class Connection:
             self.leaving.set()
             self.settled.set()
 
-    async def _converse(self, socket: ClientConnection) -> None:
+    async def _converse(self, socket: Socket) -> None:
         lifetime_s = self._session.lifetime_s * self._rng.uniform(_ROTATE_FROM, _ROTATE_TO)
         loop = asyncio.get_running_loop()
         rotation = loop.call_later(lifetime_s, self.leave, "rotated") if lifetime_s else None
@@ -184,20 +116,23 @@ class Connection:
             if rotation is not None:
                 rotation.cancel()
 
-    async def _receive(self, socket: ClientConnection) -> None:
-        """The path of every frame; anything added here is paid for by all of them."""
-        receive = socket.recv
+    async def _receive(self, socket: Socket) -> None:
+        """Take every message until the socket is closed."""
         frame = self._log.frame
         number = self.id
         useful = Outcome.USEFUL
         nothing = Outcome.NOTHING
-        while True:
-            outcome = frame(number, await receive(False))  # decode=False
+
+        def take(data: bytes) -> None:
+            """The path of every frame; anything added here is paid for by all of them."""
+            outcome = frame(number, data)
             if outcome is useful:
                 if not self._heard:
                     self._hear()
             elif outcome is not nothing:
                 self._notice(outcome)
+
+        await socket.deliver(take)
 
     def _hear(self) -> None:
         self._heard = True
@@ -212,7 +147,7 @@ class Connection:
             if self._subscribed:
                 self._fact(FactKind.ACKNOWLEDGED)
 
-    async def _speak(self, socket: ClientConnection) -> None:
+    async def _speak(self, socket: Socket) -> None:
         """Subscribe to what is wanted, now and whenever that changes; keep the heartbeat."""
         had: tuple[str, ...] = ()
         while True:
@@ -230,7 +165,7 @@ class Connection:
                     self._fact(FactKind.ACKNOWLEDGED)
             await self._heartbeat(socket)
 
-    async def _heartbeat(self, socket: ClientConnection) -> None:
+    async def _heartbeat(self, socket: Socket) -> None:
         """Ping as the venue wants it, until other topics are wanted."""
         while not self._changed.is_set():
             ping = self._session.ping
@@ -241,14 +176,14 @@ class Connection:
                 if ping is not None:
                     await self._say(socket, (ping,))
 
-    async def _say(self, socket: ClientConnection, frames: tuple[bytes, ...]) -> None:
+    async def _say(self, socket: Socket, frames: tuple[bytes, ...]) -> None:
         loop = asyncio.get_running_loop()
         for frame in frames:
             await asyncio.sleep(self._pace.reserve(loop.time()))
             async with asyncio.timeout(self._patience.send_timeout_s):
                 await socket.send(frame, text=True)
 
-    async def _watch(self, socket: ClientConnection) -> None:
+    async def _watch(self, socket: Socket) -> None:
         """End it when nothing useful comes, or when it was replaced."""
         silent = 0
         while silent < _LOOKS:

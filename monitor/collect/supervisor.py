@@ -17,11 +17,11 @@ import msgspec
 
 from monitor.clock import NS, MarketClock
 from monitor.collect.budget import Backoff, Patience, Window
-from monitor.collect.connection import USER_AGENT
 from monitor.collect.endpoints import is_loopback, routed
 from monitor.collect.keeper import Keeper, SessionStatus
 from monitor.collect.log import Log
 from monitor.collect.poller import Poller
+from monitor.collect.websocket import USER_AGENT
 from monitor.instruments import InstrumentTable
 from monitor.venues.contract import Poll, Session, Venue
 
