@@ -17,6 +17,7 @@ from monitor.cli import (
     bench,
     check_config,
     decode,
+    demo,
     healthcheck,
     replay,
     run,
@@ -37,6 +38,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+app.command("demo")(demo.demo)
 app.command("run")(run.run)
 app.command("replay")(replay.replay)
 app.command("check-config")(check_config.check_config)

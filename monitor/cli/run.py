@@ -80,10 +80,10 @@ async def _serve(settings: Config) -> None:
         await daemon.run()
     except BaseExceptionGroup as group:
         # An error meant for a person is one line; anything else is a bug with its traceback.
-        raise _single(group) from None
+        raise single(group) from None
 
 
-def _single(group: BaseExceptionGroup[BaseException]) -> BaseException:
+def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """The one error in a group, however deep; the group itself when there are several."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
