@@ -1,12 +1,11 @@
 """A market of its own for the detector's tests: two stand-in venues and a scripted market.
 
-The venues speak a JSON of the tests' own, so that the engine's doors are driven with bytes, as
-in life. A frame is a list of rows; a row is a list that begins with its kind.
+Its venues are the stand-ins of `tests.stand_in`, so that the engine's doors are driven with
+bytes, as in life.
 """
 
 import copy
 import functools
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import NamedTuple
@@ -18,219 +17,28 @@ from monitor.detect.engine import Engine
 from monitor.detect.verdict import State, Verdict
 from monitor.events import (
     Answer,
-    Book,
-    BookTop,
-    Completeness,
-    Event,
     Fact,
     FactKind,
-    Funding,
-    Liquidation,
-    Listing,
-    Malformed,
-    Mark,
-    NotUsed,
-    OpenInterest,
     Position,
-    PriceBasis,
-    Trade,
-    Unused,
 )
-from monitor.instruments import Instrument, InstrumentTable, Unit
+from monitor.instruments import Instrument
 from monitor.parameters import Parameters
 from monitor.publish.alert import log_line
-from monitor.venues.contract import Limits, Venue
+from monitor.venues.contract import Venue
+from tests.stand_in import (
+    ALPHA,
+    BETA,
+    LISTED,
+    InterestRow,
+    OrderRow,
+    Row,
+    TopRow,
+    TradeRow,
+)
 
 NS = 1_000_000_000
 START_S = 1_700_000_000
 ASSETS = ("BTC", "ETH")
-
-
-def perpetual(venue: str, symbol: str, asset: str, unit: Unit = Unit.BASE) -> Instrument:
-    """A perpetual contract of one coin, or of one dollar, quoted in dollars."""
-    return Instrument(venue, "perp", symbol, asset, "USD", "USD", unit, perpetual=True)
-
-
-def spot(venue: str, symbol: str, asset: str) -> Instrument:
-    """A spot pair."""
-    return Instrument(venue, "spot", symbol, asset, "USD", "USD", Unit.BASE)
-
-
-LISTED = {
-    "alpha": (
-        perpetual("alpha", "BTC-PERP", "BTC"),
-        perpetual("alpha", "ETH-PERP", "ETH"),
-        perpetual("alpha", "DOGE-PERP", "DOGE"),
-        spot("alpha", "BTC-SPOT", "BTC"),
-    ),
-    "beta": (perpetual("beta", "BTC-USD", "BTC", Unit.QUOTE),),
-}
-
-
-# The stand-in venues' wire.
-
-
-class OrderRow(msgspec.Struct, tag="order", array_like=True):
-    """A forced order; `price` null is not known."""
-
-    symbol: str
-    position: Position
-    event_ns: int
-    quantity: float
-    price: float | None
-
-
-class TradeRow(msgspec.Struct, tag="trade", array_like=True):
-    """A trade; a negative quantity was sold by its taker."""
-
-    symbol: str
-    event_ns: int
-    price: float
-    quantity: float
-
-
-class TopRow(msgspec.Struct, tag="top", array_like=True):
-    """Best bid and ask."""
-
-    symbol: str
-    event_ns: int
-    bid: float
-    ask: float
-
-
-class MarkRow(msgspec.Struct, tag="mark", array_like=True):
-    """A mark price."""
-
-    symbol: str
-    event_ns: int
-    price: float
-
-
-class InterestRow(msgspec.Struct, tag="interest", array_like=True):
-    """Open interest, in coins."""
-
-    symbol: str
-    event_ns: int
-    coins: float
-
-
-class BookRow(msgspec.Struct, tag="book", array_like=True):
-    """A book."""
-
-    symbol: str
-    event_ns: int
-    bids: tuple[tuple[float, float], ...]
-    asks: tuple[tuple[float, float], ...]
-
-
-class FundingRow(msgspec.Struct, tag="funding", array_like=True):
-    """A funding rate."""
-
-    symbol: str
-    event_ns: int
-    rate: float
-    interval_s: int
-
-
-class OtherRow(msgspec.Struct, tag="other", array_like=True):
-    """A message without a market event."""
-
-    reason: Unused
-
-
-Row = OrderRow | TradeRow | TopRow | MarkRow | InterestRow | BookRow | FundingRow | OtherRow
-_rows = msgspec.json.Decoder(list[Row])
-_instruments = msgspec.json.Decoder(tuple[Instrument, ...])
-
-
-class Heard(msgspec.Struct):
-    """All that a stand-in connection knows: how many frames it has read."""
-
-    frames: int = 0
-
-
-class TapeReader:
-    """Reads the frames of one stand-in connection."""
-
-    def __init__(self, table: InstrumentTable, opened_ns: int) -> None:
-        self.state: msgspec.Struct = Heard()
-        self.opened_ns = opened_ns
-        self._table = table
-
-    def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
-        """Turn a list of rows into events."""
-        assert isinstance(self.state, Heard)
-        self.state.frames += 1
-        try:
-            rows = _rows.decode(frame)
-        except msgspec.MsgspecError:
-            return (Malformed("not a list of rows"),)
-        return [_event(row, received_ns, self._table) for row in rows]
-
-
-def _event(row: Row, received_ns: int, table: InstrumentTable) -> Event:  # noqa: PLR0911 - a row a kind
-    if isinstance(row, OtherRow):
-        return NotUsed(row.reason)
-    instrument = table.named(row.symbol, "perp")
-    at = (instrument, row.event_ns, received_ns)
-    match row:
-        case OrderRow(position=position, quantity=quantity):
-            price = math.nan if row.price is None else row.price
-            return Liquidation(
-                instrument,
-                position,
-                row.event_ns,
-                received_ns,
-                quantity,
-                instrument.coins(quantity, price),
-                instrument.notional_usd(quantity, price),
-                price,
-                PriceBasis.FILL,
-                Completeness.FULL,
-            )
-        case TradeRow(price=price, quantity=quantity):
-            coins = instrument.coins(abs(quantity), price)
-            return Trade(*at, price, abs(quantity), coins, quantity > 0)
-        case TopRow(bid=bid, ask=ask):
-            return BookTop(*at, bid, 1.0, ask, 1.0)
-        case MarkRow(price=price):
-            return Mark(*at, price, math.nan)
-        case InterestRow(coins=coins):
-            return OpenInterest(*at, coins, coins)
-        case BookRow(bids=bids, asks=asks):
-            return Book(*at, bids, asks)
-        case FundingRow():
-            return Funding(*at, row.rate, row.interval_s, 0)
-
-
-def _answer(
-    venue: str, poll: str, key: str, body: bytes, received_ns: int, table: InstrumentTable
-) -> Sequence[Event]:
-    if poll == "instruments":
-        return (Listing(venue, key, received_ns, _instruments.decode(body)),)
-    return [_event(row, received_ns, table) for row in _rows.decode(body)]
-
-
-def venue(name: str, completeness: Completeness = Completeness.FULL) -> Venue:
-    """A stand-in venue."""
-    return Venue(
-        name=name,
-        docs="https://example.com",
-        products=("perp", "spot"),
-        completeness=completeness,
-        limits=Limits(connects_per_5min=300, frames_per_s=10.0, rest_weight_per_min=1200),
-        listings=(),
-        plan=lambda _table, _assets: (),
-        polls=lambda _table, _assets: (),
-        subscribe=lambda _session, _topics: (),
-        unsubscribe=lambda _session, _topics: (),
-        reader=lambda _session, table, opened_ns: TapeReader(table, opened_ns),
-        answer=functools.partial(_answer, name),
-    )
-
-
-ALPHA = venue("alpha")
-BETA = venue("beta", Completeness.ONE_PER_SECOND)
 
 
 # The log.
@@ -379,9 +187,11 @@ class Market:
             for symbol in self.interest:
                 self.interest[symbol] *= 1.0 - unwind
             flow = -1.0 if drift < 0.0 else 1.0 if drift > 0.0 else 0.0
+            said: list[Frame] = []
             for name in self.connections:
                 if name not in self.silent:
-                    self._speak(name, flow, forced, position, more)
+                    said += self._speak(name, flow, forced, position, more)
+            self.entries += sorted(said, key=lambda entry: entry.received_ns)
             self.second += 1
         return self
 
@@ -392,7 +202,7 @@ class Market:
         forced: float,
         position: Position,
         more: Callable[[int], Iterable[Row]],
-    ) -> None:
+    ) -> list[Frame]:
         dice, at_ns = self._dice, self.now_ns + (100_000_000 if name == "alpha" else 300_000_000)
         event_ns = at_ns - 20_000_000 + self.skew_ns
         price = self.price * (1.0 + dice.gauss(0.0, 1e-4))
@@ -415,10 +225,11 @@ class Market:
             rows.append(InterestRow(symbol, event_ns, coins))
             if name == "alpha":
                 rows.append(InterestRow("ETH-PERP", event_ns, 100_000.0 + self.second % 7))
-        self.entries.append(frame(at_ns, self.connections[name], *rows))
+        said = [frame(at_ns, self.connections[name], *rows)]
         if forced > 0.0:
             row = OrderRow(symbol, position, event_ns + 400_000_000, forced * unit, price)
-            self.entries.append(frame(at_ns + 450_000_000, self.connections[name], row))
+            said.append(frame(at_ns + 450_000_000, self.connections[name], row))
+        return said
 
 
 WARM_S = 660  # enough for every mean that needs ten minutes

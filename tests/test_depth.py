@@ -5,7 +5,7 @@ import pytest
 from monitor.detect.depth import band_depth
 from monitor.events import Book
 from monitor.instruments import Instrument, Unit
-from tests.tape import perpetual
+from tests.stand_in import perpetual
 
 Levels = tuple[tuple[float, float], ...]
 

@@ -10,15 +10,13 @@ from monitor.detect.picture import paint
 from monitor.detect.verdict import Kind, Phase, State, Verdict
 from monitor.events import FactKind, Position
 from tests import tape
+from tests.stand_in import LISTED, OrderRow, Row
 from tests.tape import (
-    LISTED,
     NS,
     START_S,
     WARM_S,
     Frame,
     Market,
-    OrderRow,
-    Row,
     cascade,
     frame,
     lines,

@@ -8,7 +8,7 @@ from monitor.detect.arrays import CONTRACTS_PER_ASSET, Arrays
 from monitor.detect.watch import OFF_LIST, Watch
 from monitor.instruments import Instrument, InstrumentTable, Unit
 from monitor.parameters import Parameters
-from tests.tape import perpetual, spot
+from tests.stand_in import perpetual, spot
 
 
 def watch(*assets: str) -> tuple[Watch, Arrays]:

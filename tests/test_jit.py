@@ -1,0 +1,54 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from monitor.detect import snapshot
+from tests.tape import WARM_S, Market, cascade, engine, lines, play
+
+ROOT = Path(__file__).resolve().parents[1]
+KERNEL_TESTS = ("test_flow.py", "test_context.py", "test_quantile.py", "test_trend.py")
+PROGRAM = """
+import sys
+import numba
+from tests.test_jit import verdicts_and_state
+assert numba.config.DISABLE_JIT
+verdicts, state = verdicts_and_state()
+sys.stdout.buffer.write(verdicts + state)
+"""
+
+
+def verdicts_and_state() -> tuple[bytes, bytes]:
+    """The alert log of a cascade and of the quiet around it, and the state it leaves."""
+    core = engine()
+    said = play(core, cascade(Market().go(WARM_S)).go(180).entries)
+    return lines(said), snapshot.take(core)
+
+
+def uncompiled(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """A Python of its own in which kernels stay Python, with fewer examples."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1", "TEST_EXAMPLES_PERCENT": "10"},
+        capture_output=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_verdicts_are_byte_equal_compiled_and_not() -> None:
+    """The same log gives the same alert log, and state, whether or not kernels are compiled."""
+    verdicts, state = verdicts_and_state()
+    assert verdicts.count(b"\n") == 6
+    found = uncompiled("-c", PROGRAM)
+    assert found.stderr == b""
+    assert found.stdout[: len(verdicts)] == verdicts
+    assert found.stdout[len(verdicts) :] == state
+
+
+def test_the_kernels_tests_pass_without_compilation() -> None:
+    """The referees of the kernels hold in the interpreter too, where coverage can see them."""
+    files = [f"tests/{name}" for name in KERNEL_TESTS]
+    found = uncompiled("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files)
+    assert found.returncode == 0, found.stdout.decode()
