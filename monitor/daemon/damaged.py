@@ -22,7 +22,8 @@ class DamagedFrames:
     """Brings what a tally keeps to disk; a disk that refuses is told of, once."""
 
     def __init__(self, state: Path, tally: Tally) -> None:
-        self._directory = state.with_name(state.name + ".damaged")
+        # Without a state file the path is empty, and nothing is ever written.
+        self._directory = state.parent / f"{state.name}.damaged"
         self._tally = tally
         self._written: dict[str, tuple[int, bytes]] = {}  # venue -> its newest frame on disk
         self._refused = ""
