@@ -10,7 +10,7 @@ from rich.text import Text
 from monitor.demo import words
 from monitor.detect.ladder import EPISODE_STATES, PRESSURE_STATES
 from monitor.detect.verdict import State
-from monitor.detect.view import AssetView, LadderView, MarketView, Total
+from monitor.detect.view import AssetView, LadderView, MarketView
 from monitor.events import Position
 from monitor.parameters import Parameters
 
@@ -24,7 +24,7 @@ FULL: Final = 8.0  # u at the end of the bar
 ROOMY: Final = 112  # cells from which on both states are spelled out
 URGENT: Final = EPISODE_STATES | PRESSURE_STATES
 _EIGHTHS: Final = "\u258f\u258e\u258d\u258c\u258b\u258a\u2589\u2588"
-_TITLES: Final = ("asset", "price", "long 1m", "1h", "short 1m", "1h", "OI 5m", "u")
+_TITLES: Final = ("coin", "price", "long 1m", "1h", "short 1m", "1h", "OI 5m", "u")
 _BEYOND: Final = "\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 
 
@@ -42,7 +42,7 @@ def shape(width: int) -> Shape:
     roomy = width >= ROOMY
     columns = (6, 9, 8, 8, 8, 8, 8, 6) if roomy else (4, 7, 7, 6, 8, 6, 7, 4)
     states = (12, 12) if roomy else (14,)
-    gaps = len(columns) + len(states)
+    gaps = len(columns) + len(states)  # one before each column but the first
     bar = max(4, min(32, width - sum(columns) - sum(states) - gaps))
     return Shape(width, columns, bar, states)
 
@@ -96,17 +96,16 @@ def _row(asset: AssetView, fit: Shape) -> Text:
 
 
 def _line(fit: Shape, cells: Sequence[Text]) -> Text:
-    """Cells beside each other: names and bars to the left, figures to the right."""
+    """Cells beside each other: names, bars and states to the left, figures to the right."""
     widths = (*fit.columns, fit.bar, *fit.states)
-    line = Text(no_wrap=True)
+    parts: list[Text | str] = []
     for place, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        gap = " " if place else ""
         if 0 < place < len(fit.columns):
-            line.append(" " * max(0, width - cell.cell_len))
-            line.append_text(cell)
+            parts += [gap + " " * max(0, width - cell.cell_len), cell]
         else:
-            line.append_text(words.fitted(cell, width))
-        line.append(" ")
-    return words.fitted(line, fit.width)
+            parts += [gap, words.fitted(cell, width)]
+    return words.line(fit.width, *parts)
 
 
 def _forced(ladder: LadderView, style: str) -> tuple[Text, Text]:
@@ -147,24 +146,16 @@ def _bar(level: float, width: int) -> Text:
     cells = ["\u2588"] * full + ([_EIGHTHS[part - 1]] if part else [])
     if level > FULL:
         cells[-1] = _BEYOND
-    bar = Text("".join(cells), _style(level) or "#8a8a8a")
     marks = [" "] * width
     for tier, _ in TIERS:
         marks[_cell(tier, width)] = "\N{BOX DRAWINGS LIGHT QUADRUPLE DASH VERTICAL}"
-    bar.append("".join(marks[len(cells) :]), words.FAINT)
-    return bar
+    reached = _style(level) or words.FAINT
+    return Text.assemble(("".join(cells), reached), ("".join(marks[len(cells) :]), words.FAINT))
 
 
 def _others(view: MarketView, rest: int, width: int) -> Text:
     """What the table does not show: calm assets, and everything off the watch list."""
-    hidden = f"{rest} more assets, all quiet; " if rest else ""
-    other = {p: view.other_totals[p.value] for p in Position}
-    line = Text(f"{hidden}off the watch list, forced in 1h: longs ", words.FAINT)
-    line.append(_usd(other[Position.LONG]), words.FAINT)
-    line.append(", shorts ", words.FAINT)
-    line.append(_usd(other[Position.SHORT]), words.FAINT)
-    return words.fitted(line, width)
-
-
-def _usd(totals: dict[str, Total]) -> str:
-    return words.usd(totals["1h"].usd)
+    hidden = f"{rest} more, all quiet; " if rest else ""
+    longs, shorts = (words.usd(view.other_totals[p.value]["1h"].usd) for p in Position)
+    text = f"{hidden}off the watch list in 1h: longs {longs}, shorts {shorts}"
+    return words.line(width, (text, words.FAINT))

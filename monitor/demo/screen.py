@@ -10,55 +10,74 @@ from monitor.demo.plan import ASSET, PAST_S
 from monitor.demo.sight import Sight
 
 LEAST_WIDTH: Final = 60
-SIDE_BY_SIDE: Final = 168  # cells from which on there are two columns
-LEFT: Final = 118
-_HEADER, _ADDRESSES = 2, 4
+LEAST_HEIGHT: Final = 20
+SIDE_BY_SIDE: Final = 170  # cells from which on there are two columns
+LEFT: Final = 120
+GAP: Final = 2
+ADDRESSES: Final = 4
+TALL: Final = 28  # lines from which on there is room to say what this is
+MOST_FLOW: Final = 9
+ABOUT: Final = "A scripted market served as Binance, Bybit and OKX; all the rest is real."
 
 
 def lines(sight: Sight, width: int, height: int) -> list[Text]:
-    """Exactly `height` lines of exactly `width` cells."""
-    width = max(LEAST_WIDTH, width)
-    room = height - _HEADER - _ADDRESSES
-    body = _columns(sight, width, room) if width >= SIDE_BY_SIDE else _stack(sight, width, room)
-    drawn = [*header(sight, width), *body, *panels.addresses(sight, width)]
+    """Exactly `height` lines of exactly `width` cells, where there is that much room."""
+    width, height = max(LEAST_WIDTH, width), max(LEAST_HEIGHT, height)
+    top = _header(sight, width, height)
+    room = height - len(top) - ADDRESSES
+    body = _columns if width >= SIDE_BY_SIDE else _stack
+    return [*top, *body(sight, width, room), *panels.addresses(sight, width)]
+
+
+def preparing(ratio: float, width: int, height: int) -> list[Text]:
+    """The view before the market goes on."""
+    width, bar = max(LEAST_WIDTH, width), 40
+    full = int(ratio * bar)
+    drawn = [
+        words.line(width, (" liqmon demo ", "bold reverse")),
+        words.line(width),
+        words.line(width, ABOUT),
+        words.line(width),
+        words.line(width, f"The detector reads the market's last {PAST_S // 60} minutes:"),
+        words.line(width, ("\u2588" * full, words.SHORTS), ("\u2591" * (bar - full), words.FAINT)),
+    ]
     return drawn[:height]
 
 
-def header(sight: Sight, width: int) -> list[Text]:
-    """What this is, and where the script stands."""
-    speed = sight.plan.speed
-    line = Text(" liqmon demo ", "bold reverse")
-    line.append(f" {words.clock(sight.now_ns)} UTC", "bold")
-    line.append(f"  {speed:g}x  seed {sight.plan.seed}  ", words.FAINT)
-    line.append(_script(sight))
-    about = Text(
-        "A scripted market served as Binance, Bybit and OKX on loopback; all the rest is real.",
-        words.FAINT,
+def _header(sight: Sight, width: int, height: int) -> list[Text]:
+    """What this is, market time, and where the script stands."""
+    title = words.line(
+        width,
+        (" liqmon demo ", "bold reverse"),
+        (f" {words.clock(sight.now_ns)} UTC", "bold"),
+        f" {sight.plan.speed:g}x",
+        ("  simulated market  ", words.FAINT),
+        _script(sight),
     )
-    return [words.fitted(line, width), words.fitted(about, width)]
+    about = words.line(width, (f"{ABOUT} Seed {sight.plan.seed}.", words.FAINT))
+    return [title, about] if height >= TALL else [title]
 
 
-def _script(sight: Sight) -> str:
+def _script(sight: Sight) -> tuple[str, str]:
     to_go_s = (sight.plan.onset_ns - sight.now_ns) / NS
     if to_go_s > 0.0:
-        return f"script: {ASSET} longs break in {words.span(to_go_s)}"
-    return f"script: {ASSET} longs broke {words.span(-to_go_s)} ago"
+        return f"{ASSET} longs break in {words.span(to_go_s)}", "bold"
+    return f"{ASSET} longs broke {words.span(-to_go_s)} ago", words.LONGS
 
 
 def _stack(sight: Sight, width: int, room: int) -> list[Text]:
-    """Everything below each other; what is left over goes to the assets, then to the alerts."""
-    streams = -(-len(sight.view.streams) // max(1, width // panels.CELL))
-    flow, feeds, alerts = 3, 3, 4
-    table = len(sight.view.assets) + 2
-    spare = room - flow - feeds - alerts
-    if spare >= table + streams - 2:
-        feeds += streams - 2
-        spare -= streams - 2
-    extra = max(0, spare - table)
-    flow += min(4, extra // 2)
-    alerts += extra - min(4, extra // 2)
+    """Everything below each other; room to spare goes to assets, feeds, flow and alerts."""
+    flow, feeds, alerts = 4, 3, 4
+    table = min(len(sight.view.assets) + 2, room - flow - feeds - alerts)
+    spare = room - table - flow - feeds - alerts
+    more = -(-len(sight.view.streams) // (width // panels.STREAM)) + 1 - feeds
+    if spare >= more:
+        feeds += more
+        spare -= more
+    taller = min(MOST_FLOW - flow, (spare + 1) // 2)
+    flow, alerts = flow + taller, alerts + spare - taller
     return [
-        *_filled(assets.table(sight.view, width, min(spare, table)), width, min(spare, table)),
+        *assets.table(sight.view, width, table),
         *panels.flow(sight, width, flow),
         *panels.feeds(sight, width, feeds),
         *panels.alerts(sight, width, alerts),
@@ -67,43 +86,14 @@ def _stack(sight: Sight, width: int, room: int) -> list[Text]:
 
 def _columns(sight: Sight, width: int, room: int) -> list[Text]:
     """Assets and flow to the left, feeds and alerts to the right."""
-    gap = 2
-    right = width - LEFT - gap
-    table = min(room - 3, len(sight.view.assets) + 2)
-    left_lines = [
-        *assets.table(sight.view, LEFT, table),
-        *panels.flow(sight, LEFT, min(9, room - table)),
-    ]
-    feeds = min(room - 4, len(sight.view.streams) + 1)
-    right_lines = [
+    right = width - LEFT - GAP
+    table = min(len(sight.view.assets) + 2, room - 5)
+    feeds = min(len(sight.view.streams) + 1, room - 4)
+    flow = min(MOST_FLOW, room - table)
+    one = [*assets.table(sight.view, LEFT, table), *panels.flow(sight, LEFT, flow)]
+    other = [
         *panels.feeds(sight, right, feeds),
         *panels.alerts(sight, right, room - feeds),
     ]
-    joined = []
-    pairs = zip(_filled(left_lines, LEFT, room), _filled(right_lines, right, room), strict=True)
-    for one, other in pairs:
-        line = Text(no_wrap=True)
-        line.append_text(one)
-        line.append(" " * gap)
-        line.append_text(other)
-        joined.append(line)
-    return joined
-
-
-def _filled(drawn: list[Text], width: int, height: int) -> list[Text]:
-    return (drawn + [words.fitted(Text(), width)] * (height - len(drawn)))[:height]
-
-
-def preparing(ratio: float, width: int, height: int) -> list[Text]:
-    """The view before the market goes on."""
-    bar = max(10, min(40, width - 30))
-    full = int(ratio * bar)
-    drawn = [
-        Text(" liqmon demo ", "bold reverse"),
-        Text(),
-        Text("A market with a known cascade, three venues' wire on loopback, the real daemon."),
-        Text(),
-        Text(f"The detector reads the market's last {PAST_S // 60} minutes before it starts:"),
-        Text("\u2588" * full, words.SHORTS).append("\u2591" * (bar - full), words.FAINT),
-    ]
-    return [words.fitted(line, width) for line in drawn[:height]]
+    pairs = zip(panels.filled(one, LEFT, room), panels.filled(other, right, room), strict=True)
+    return [words.line(width, left, " " * GAP, beside) for left, beside in pairs]

@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,10 +20,10 @@ from monitor.demo.sight import Sight
 from monitor.detect.verdict import State
 
 EVERY_S: Final = 0.25
-# A picture is taken when so much market time has passed in CASCADING: near the flow's peak.
-PICTURE_AFTER_S: Final = 75
-PICTURE_WIDTH, PICTURE_HEIGHT = 112, 42
-LONGEST_PREPARED_S: Final = 0.25
+# A picture is taken when so much market time has passed in CASCADING: past the third surge.
+PICTURE_AFTER_S: Final = 150
+PICTURE_WIDTH, PICTURE_HEIGHT = 116, 43
+FONTS: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
 
 Look = Callable[[], Sight]
 
@@ -62,7 +63,10 @@ class Portrait:
             color_system="truecolor",
         )
         console.print(Group(*screen.lines(sight, PICTURE_WIDTH, PICTURE_HEIGHT)))
-        self._path.write_text(console.export_svg(title="liqmon demo"))
+        picture = console.export_svg(title="liqmon demo")
+        # What it would load from elsewhere is left out: a picture must stand for itself.
+        picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+        self._path.write_text(picture.replace("Fira Code, monospace", FONTS))
 
 
 class Nobody:

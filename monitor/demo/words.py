@@ -94,12 +94,16 @@ def fitted(text: Text, width: int) -> Text:
     return text
 
 
+def line(width: int, *parts: Text | tuple[str, str] | str) -> Text:
+    """Parts beside each other, each in its own style, exactly so many cells wide."""
+    return fitted(Text.assemble(*parts, no_wrap=True), width)
+
+
 def rule(title: str, width: int, note: str = "") -> Text:
     """A line with a title on it, and perhaps a note at its right end."""
-    line = Text("\N{BOX DRAWINGS LIGHT HORIZONTAL}\N{BOX DRAWINGS LIGHT HORIZONTAL} ", FAINT)
-    line.append(f"{title} ", "bold")
-    tail = f" {note} " if note else ""
-    room = max(0, width - line.cell_len - len(tail))
-    line.append("\N{BOX DRAWINGS LIGHT HORIZONTAL}" * room, FAINT)
-    line.append(tail, FAINT)
-    return fitted(line, width)
+    dash = "\N{BOX DRAWINGS LIGHT HORIZONTAL}"
+    tail = f" {note}" if note else ""
+    room = max(0, width - len(title) - 4 - len(tail))
+    return line(
+        width, (f"{dash}{dash} ", FAINT), (f"{title} ", "bold"), (dash * room + tail, FAINT)
+    )
