@@ -23,7 +23,9 @@ from monitor.collect.supervisor import VenueCollector
 from monitor.config import Config, digest, mqtt_credentials, venue_options
 from monitor.daemon.alertlog import AlertLog
 from monitor.daemon.core import LiveCore
+from monitor.daemon.counts import Counts
 from monitor.daemon.damaged import DamagedFrames
+from monitor.daemon.news import VenueNews
 from monitor.daemon.report import EVERY_S, Report
 from monitor.detect import snapshot
 from monitor.detect.engine import Engine
@@ -40,6 +42,7 @@ from monitor.venues.contract import Venue
 DRAIN_S: Final = 3.0  # wall seconds that the last alerts have to be acknowledged
 SAVE_REST_S: Final = 1.0  # wall seconds between two saves, however many verdicts ask for one
 LEAST_TICK_S: Final = 0.005
+NEWS_EVERY_S: Final = 1.0  # wall seconds between two looks at how the venues are doing
 DAMAGED_EVERY_S: Final = 5.0  # wall seconds between two looks at what damage came
 
 log = structlog.get_logger()
@@ -135,6 +138,7 @@ class Daemon:
                     producers.create_task(collector.run(), name=f"collect:{name}")
                 producers.create_task(self._tick(entries), name="timer")
                 producers.create_task(self._keep_reporting(), name="report")
+                producers.create_task(self._keep_telling(), name="news")
                 if self._config.state.path:
                     producers.create_task(self._keep_saving(), name="save")
                     producers.create_task(self._keep_damaged(), name="damaged")
@@ -230,20 +234,12 @@ class Daemon:
             await asyncio.sleep(EVERY_S)
             self.report.publish_views()
             self.report.publish_health(EVERY_S)
-            self._count_collectors()
 
-    def _count_collectors(self) -> None:
-        for name, collector in self._collectors.items():
-            counts, status = self.metrics.venue(name), collector.status
-            streams = [s for s in self.engine.feeds.streams.values() if s.venue == name]
-            counts.frames = sum(stream.frames for stream in streams)
-            counts.connects = sum(stream.connects for stream in streams)
-            still_open = sum(c.venue == name for c in self.engine.connections.values())
-            counts.disconnects = counts.connects - still_open
-            counts.rest_failures = status.rest_failures
-        if self.report.recorder is not None:
-            self.metrics.recording_failed = bool(self.report.recorder.failed)
-            self.metrics.recording_dropped = self.report.recorder.dropped
+    async def _keep_telling(self) -> None:
+        news = VenueNews(self.engine.feeds)
+        while True:
+            await asyncio.sleep(NEWS_EVERY_S)
+            news.tell(self.clock.now_ns(), [c.status for c in self._collectors.values()])
 
     async def _keep_saving(self) -> None:
         """Save regularly, and soon after every verdict."""
@@ -301,6 +297,7 @@ class Daemon:
             yield
             return
         http = self._config.http
-        web = Web(http.host, http.port, self.metrics.handler, self.report.readiness)
+        counts = Counts(self.metrics, self.engine, self._collectors, self.report)
+        web = Web(http.host, http.port, counts.page, self.report.readiness)
         async with web as self.web:
             yield
