@@ -7,9 +7,11 @@ orders do it. All else is as usual.
 """
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Final
 
 from monitor.bench import broker, children
@@ -51,18 +53,23 @@ def measure(step: Callable[[str], None], *, least: int = LEAST_ALERTS) -> AlertF
     command = broker.program()
     if command is None:
         return "mosquitto is not installed (Debian: apt-get install mosquitto)"
-    with broker.mosquitto(command) as mqtt_port, children.child(serve_paced) as sender:
+    with (
+        tempfile.TemporaryDirectory() as directory,
+        broker.mosquitto(command) as mqtt_port,
+        children.child(serve_paced) as sender,
+    ):
         port = children.answer(sender, LONGEST_S, "the sender's port")
-        with children.child(watch, port, mqtt_port, least) as daemon:
+        state = str(Path(directory) / "bench.state")
+        with children.child(watch, port, mqtt_port, state, least) as daemon:
             found = children.answer(daemon, 2 * LONGEST_S, "the daemon's alerts")
     step("alerts")
     frame_ms, order_ms, load_per_s = found
     return AlertFigures(spread(frame_ms), spread(order_ms), load_per_s)
 
 
-def watch(pipe: Connection, port: int, mqtt_port: int, least: int) -> None:
+def watch(pipe: Connection, port: int, mqtt_port: int, state: str, least: int) -> None:
     """Child: the daemon; say how long each alert took, in milliseconds, and the load."""
-    pipe.send(children.run(_watch(port, mqtt_port, least)))
+    pipe.send(children.run(_watch(port, mqtt_port, state, least)))
 
 
 class _Notes:
@@ -88,9 +95,12 @@ class _Notes:
             self.order_ms.append(_MS * (self._daemon.clock.now_ns() - received_ns) / NS)
 
 
-async def _watch(port: int, mqtt_port: int, least: int) -> tuple[list[float], list[float], float]:
+async def _watch(
+    port: int, mqtt_port: int, state: str, least: int
+) -> tuple[list[float], list[float], float]:
     venue = loopback_venue(port, PACED_PATH)
-    daemon = Daemon(settings(mqtt_port=mqtt_port, detector=DETECTOR), (venue,), {}, "bench")
+    config = settings(mqtt_port=mqtt_port, http=True, state=state, detector=DETECTOR)
+    daemon = Daemon(config, (venue,), {}, "bench")
     notes = _Notes(daemon)
     daemon.listeners.append(notes.decided)
     daemon.on_published.append(notes.acknowledged)

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request, Response
+from websockets.protocol import State
 
 from monitor.bench import children, mix
 from monitor.bench.venue import (
@@ -106,7 +107,7 @@ async def _pace(socket: ServerConnection) -> None:
     began_s = loop.time()
     orders = _Orders()
     number = 0
-    while not socket.transport.is_closing():
+    while socket.state is State.OPEN:
         due = orders.until(loop.time() - began_s)
         socket.transport.write(slices[number % len(slices)] + due)
         number += 1

@@ -97,15 +97,16 @@ def settings(
     epoch_ns: int = 0,
     mqtt_port: int = 0,
     http: bool = False,
+    state: str = "",
     detector: Parameters = Parameters(),  # noqa: B008 - a frozen value
 ) -> Config:
-    """A daemon's configuration that leaves nothing behind; without a broker where port is 0."""
+    """A daemon's configuration; without a broker where its port is 0, without a state file."""
     return Config(
         clock=Clock(epoch_ns=epoch_ns),
         detector=detector,
         mqtt=Mqtt(enabled=mqtt_port > 0, port=mqtt_port or 1883, client_id="liqmon-bench"),
         http=Http(enabled=http, port=0),
-        state=StateFile(path=""),
+        state=StateFile(path=state),
         record=Record(),
         log=Log(level="error", format="json"),
     )
