@@ -6,15 +6,22 @@ import importlib.metadata
 import os
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, Final, NoReturn
 
 import msgspec
+import structlog
 import typer
 
 from monitor import logs
 from monitor.config import Config, Record, load
+
+LEAVE_S: Final = 4.5  # wall seconds from the first signal to the end, whatever hangs
+
+log = structlog.get_logger()
 
 
 def run(
@@ -64,23 +71,45 @@ async def _serve(settings: Config) -> None:
     gc.collect()
     gc.freeze()
 
-    asked = False
-
-    def ask() -> None:
-        nonlocal asked
-        if asked:
-            os._exit(130)
-        asked = True
-        daemon.stop()
-
+    stop = _Stop(daemon.stop)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, ask)
+        loop.add_signal_handler(number, stop.ask)
     try:
         await daemon.run()
+        stop.drained = True
     except BaseExceptionGroup as group:
         # An error meant for a person is one line; anything else is a bug with its traceback.
         raise single(group) from None
+
+
+class _Stop:
+    """What the signals do: the first asks to drain, the second leaves at once.
+
+    Attributes:
+        drained: Whether the daemon has done all that it had to.
+    """
+
+    def __init__(self, drain: Callable[[], None]) -> None:
+        self.drained = False
+        self._drain = drain
+        self._asked = False
+
+    def ask(self) -> None:
+        """A signal came."""
+        if self._asked:
+            os._exit(130)
+        self._asked = True
+        cut = threading.Timer(LEAVE_S, self._cut)
+        cut.daemon = True
+        cut.start()
+        self._drain()
+
+    def _cut(self) -> None:
+        """Leave behind what hangs: a disk, or a thread that resolves a name."""
+        if not self.drained:
+            log.error("stopped in part", after_s=LEAVE_S)
+        os._exit(0 if self.drained else 1)
 
 
 def single(group: BaseExceptionGroup[BaseException]) -> BaseException:
