@@ -26,10 +26,11 @@ from monitor.daemon.core import LiveCore
 from monitor.daemon.counts import Counts
 from monitor.daemon.damaged import DamagedFrames
 from monitor.daemon.news import VenueNews
-from monitor.daemon.report import EVERY_S, Report
+from monitor.daemon.report import ALERTS_FIRST_S, EVERY_S, Report
 from monitor.detect import snapshot
 from monitor.detect.engine import Engine
 from monitor.detect.verdict import Verdict
+from monitor.errors import StateError
 from monitor.events import FactKind
 from monitor.publish import alert
 from monitor.publish.broker import Publisher
@@ -201,7 +202,7 @@ class Daemon:
             )
             for listener in self.listeners:
                 listener(verdict)
-        self.report.publish_views({verdict.asset for verdict in verdicts})
+        self.report.publish_views_soon({verdict.asset for verdict in verdicts})
         self._save_wanted.set()
 
     def _published(self, entry: AlertEntry, seconds: float) -> None:
@@ -247,6 +248,7 @@ class Daemon:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(self._config.state.every_s):
                     await self._save_wanted.wait()
+                    await asyncio.sleep(ALERTS_FIRST_S)
             self._save_wanted.clear()
             await self._save()
             await asyncio.sleep(SAVE_REST_S)
@@ -260,9 +262,13 @@ class Daemon:
 
     def _restore(self) -> None:
         if self._config.state.path:
-            saved = statefile.read(Path(self._config.state.path))
+            path = Path(self._config.state.path)
+            saved = statefile.read(path)
             if saved is not None:
-                snapshot.restore(self.engine, saved.detector)
+                try:
+                    snapshot.restore(self.engine, saved.detector)
+                except StateError as error:
+                    raise StateError(f"{path}: {error}") from error
                 self.outbox.restore(saved.alerts)
                 log.info("state restored", saved_ns=saved.saved_ns, alerts=len(saved.alerts))
         self.report.restored = True
