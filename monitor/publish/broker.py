@@ -317,6 +317,11 @@ class _Client(aiomqtt.Client):
             self._client.disconnect()
             raise
 
+    def _on_disconnect(self, *args: Any, **kwargs: Any) -> None:
+        # Cut while it waited for the CONNACK: aiomqtt would raise that from a callback.
+        if not self._connected.cancelled():
+            super()._on_disconnect(*args, **kwargs)
+
     def _on_publish(
         self,
         client: PahoClient,
