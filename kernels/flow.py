@@ -124,13 +124,11 @@ def ingest(
         if kind != LIQUIDATION:
             # Open interest: a contract's change moves the chain; a new contract adds to the
             # level alone, one that falls silent changes nothing. Nor does what is no amount.
+            if math.isnan(a) and contracts["mark"][row] > 0.0:
+                # Known in money only (an inverse contract's answer carries no price).
+                a = b / contracts["mark"][row]
             if not 0.0 < a < math.inf:
                 continue
-            if math.isnan(a):
-                # Known in money only (an inverse contract's answer carries no price).
-                if not (b > 0.0 and contracts["mark"][row] > 0.0):
-                    continue
-                a = b / contracts["mark"][row]
             asset = contracts["asset"][row]
             before, level = contracts["interest"][row], assets["interest"][asset]
             if math.isnan(before):
