@@ -62,9 +62,9 @@ class Watch:
             key = (instrument.venue, instrument.symbol)
             if key not in self._row:
                 self._add(instrument)
-            elif (row := self._row[key]) < len(contracts):
-                self.contracts[row] = instrument
-                contracts["live"][row] = 1
+            else:
+                self.contracts[self._row[key]] = instrument
+                contracts["live"][self._row[key]] = 1
         for (venue, symbol), row in self._row.items():
             if venue == table.venue and symbol not in listed:
                 contracts["live"][row] = 0
