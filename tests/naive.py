@@ -155,20 +155,24 @@ class Flow:
                 asset.spot_taker_usd += usd
             else:
                 asset.taker_usd += usd
-        elif 0.0 < event.a < math.inf:
-            self._open_interest(contract, asset, event)
+        else:
+            coins = event.a
+            if math.isnan(coins) and contract.mark > 0.0:
+                coins = event.b / contract.mark
+            if 0.0 < coins < math.inf:
+                self._open_interest(contract, asset, coins)
+                contract.interest, contract.interest_ns = coins, event.event_ns
         return False
 
-    def _open_interest(self, contract: Contract, asset: Asset, event: Happening) -> None:
+    def _open_interest(self, contract: Contract, asset: Asset, coins: float) -> None:
         level = asset.interest
         if math.isnan(contract.interest):
-            asset.interest = event.a if math.isnan(level) else level + event.a
+            asset.interest = coins if math.isnan(level) else level + coins
         else:
-            change = event.a - contract.interest
+            change = coins - contract.interest
             if level > 0.0:
                 asset.interest_index *= 1.0 + change / level
             asset.interest = level + change
-        contract.interest, contract.interest_ns = event.a, event.event_ns
 
     def _order(self, event: Happening, second: int) -> bool:
         micro = int(min(event.b * 1e6 + 0.5, float(MOST_MICRO_USD))) if event.b > 0.0 else 0

@@ -91,11 +91,12 @@ class MarkRow(msgspec.Struct, tag="mark", array_like=True):
 
 
 class InterestRow(msgspec.Struct, tag="interest", array_like=True):
-    """Open interest, in coins."""
+    """Open interest in coins, or, where these are null, in native units alone."""
 
     symbol: str
     event_ns: int
-    coins: float
+    coins: float | None
+    native: float = 0.0
 
 
 class BookRow(msgspec.Struct, tag="book", array_like=True):
@@ -179,8 +180,8 @@ def _event(row: Row, received_ns: int, table: InstrumentTable) -> Event:  # noqa
             return BookTop(*at, bid, 1.0, ask, 1.0)
         case MarkRow(price=price):
             return Mark(*at, price, math.nan)
-        case InterestRow(coins=coins):
-            return OpenInterest(*at, coins, coins)
+        case InterestRow(coins=known, native=native):
+            return OpenInterest(*at, native, math.nan if known is None else known)
         case BookRow(bids=bids, asks=asks):
             return Book(*at, bids, asks)
         case FundingRow():

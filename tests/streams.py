@@ -62,7 +62,8 @@ _interests = st.one_of(st.floats(500.0, 2_000.0), st.sampled_from((*_ODD[:-2], 1
 _ages_ns = st.one_of(
     st.integers(0, 40 * NS),
     st.sampled_from(
-        (0, 30 * NS, 30 * NS + 1, 100 * NS, 3599 * NS, 3601 * NS, 90_000 * NS, -2 * NS, -99 * NS)
+        [age_s * NS for age_s in (0, 30, 31, 100, 3599, 3601, 20_000, 90_000, -2, -99)]
+        + [30 * NS + 1]
     ),
 )
 _waits_ns = st.one_of(
@@ -95,7 +96,7 @@ _any_event = st.one_of(
     _others(dtypes.TRADE, _coins, _prices),
     _others(dtypes.BOOK_TOP, _prices, _prices),
     _others(dtypes.MARK, _prices, _prices),
-    _others(dtypes.OPEN_INTEREST, _interests, st.just(0.0)),
+    _others(dtypes.OPEN_INTEREST, _interests, st.sampled_from((math.nan, -1.0, 0.0, 1e5))),
 )
 
 
@@ -312,3 +313,49 @@ class Twin:
             if self.flow.take(event, self.second):
                 crossed.append(event)
         return crossed
+
+
+# Small worlds for single rules.
+
+
+def order(
+    second: float,
+    *,
+    coins: float = 0.1,
+    usd: float = 10.0,
+    row: int = 0,
+    late_s: float = 0.0,
+    position: int = 0,
+    venue: int = 0,
+    counts: int = 1,
+) -> Happening:
+    """A forced order received so many seconds after the start."""
+    received_ns = START_S * NS + round(second * NS)
+    event_ns = received_ns - round(late_s * NS)
+    return Happening(
+        dtypes.LIQUIDATION, row, coins, usd, event_ns, received_ns, position, venue, counts
+    )
+
+
+def interest(second: float, coins: float = INTEREST, row: int = 0) -> Happening:
+    """Open interest of a contract so many seconds after the start."""
+    at_ns = START_S * NS + round(second * NS)
+    return Happening(dtypes.OPEN_INTEREST, row, coins, 0.0, at_ns, at_ns)
+
+
+def played(*events: Happening, until_s: int = 0) -> Rig:
+    """A rig that has taken these events and every second before `until_s`."""
+    rig = Rig()
+    rig.run(events, itertools.repeat(256))
+    while rig.second < START_S + until_s:
+        rig.close_second()
+    return rig
+
+
+def sums(rig: Rig, line: int = 0) -> dict[int, tuple[int, int]]:
+    """Micro-dollars and orders of each window of a line."""
+    found = rig.sums[line]
+    return {
+        window_s: (int(found["usd"][w]), int(found["orders"][w]))
+        for w, window_s in enumerate(dtypes.WINDOWS_S)
+    }

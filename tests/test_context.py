@@ -180,6 +180,13 @@ def test_the_age_of_open_interest_is_that_of_its_fresher_half() -> None:
     assert rig.assets["interest_age_s"][0] == pytest.approx(6.0)
 
 
+def test_an_impossible_stamp_gives_open_interest_no_age() -> None:
+    """Coins whose stamp lies before 1970 are counted, and how fresh they are is not known."""
+    rig = closed(interest(0.1, 40.0, 0, age_s=2.0 * START_S))
+    assert rig.assets["interest"][0] == 40.0
+    assert math.isnan(rig.assets["interest_age_s"][0])
+
+
 def test_a_delisted_contract_leaves_the_level_and_not_the_index() -> None:
     """Coins of a contract that is gone are no deleveraging: the chain does not move."""
     rig = closed(interest(0.1, 600.0, 0), interest(0.1, 400.0, 1))

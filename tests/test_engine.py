@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from monitor.detect.engine import Engine
 from monitor.detect.picture import paint
 from monitor.detect.scale import SAMPLE_S
+from monitor.detect.tally import KEPT_BYTES, KEPT_FRAMES
 from monitor.detect.verdict import Baseline, State
-from monitor.events import Answer, FactKind, Malformed, Outcome, Position, Unused
+from monitor.events import OVERSIZED, Answer, Fact, FactKind, Malformed, Outcome, Position, Unused
 from monitor.instruments import Instrument
 from tests import tape
 from tests.stand_in import (
@@ -146,6 +147,26 @@ def test_damaged_frames_are_counted_and_the_others_taken() -> None:
     assert core.feeds.stream("alpha", "main").malformed == count
 
 
+def test_a_connection_cut_for_an_oversized_frame_is_damage() -> None:
+    """What could not even be read is counted like other damage, once a cut."""
+    core, now_ns = warm_engine(), warm_market().now_ns
+    core.fact(Fact(now_ns, 1, "alpha", "main", FactKind.DISCONNECTED, f"{OVERSIZED}: 2 MiB"))
+    core.fact(Fact(now_ns, 2, "beta", "main", FactKind.DISCONNECTED, "lost"))
+    assert core.tally.malformed == {("alpha", OVERSIZED): 1}
+    assert core.feeds.stream("alpha", "main").malformed == 1
+
+
+def test_the_last_damaged_frames_are_kept() -> None:
+    """Each frame is kept once, however many of its rows are damaged, and only the newest."""
+    core = warm_engine()
+    for number in range(KEPT_FRAMES + 5):
+        core.tally.keep("alpha", number, b"x" * (KEPT_BYTES + 1))
+        core.tally.keep("alpha", number, b"x" * (KEPT_BYTES + 1))
+    kept = list(core.tally.kept["alpha"])
+    assert [stamp for stamp, _ in kept] == list(range(5, KEPT_FRAMES + 5))
+    assert {len(data) for _, data in kept} == {KEPT_BYTES}
+
+
 def test_rest_answers_come_in_by_their_own_door() -> None:
     """A good answer's events count, a failed one is counted by its status."""
     core, market = warm_engine(), warm_market()
@@ -156,6 +177,19 @@ def test_rest_answers_come_in_by_their_own_door() -> None:
     core.flush()
     assert core.arrays.contracts["interest"][core.watch.row(LISTED["alpha"][0])] == 15_000.0
     assert core.tally.failed_answers == {("alpha", "429"): 1, ("beta", "0"): 1}
+
+
+def test_open_interest_in_money_becomes_coins() -> None:
+    """An inverse contract's open interest in dollars is priced by its mark; a linear one's not."""
+    core, market = warm_engine(), warm_market()
+    now_ns = market.now_ns
+    mark, money = MarkRow("BTC-USD", now_ns, 50_000.0), InterestRow("BTC-USD", now_ns, None, 1e9)
+    play(core, [frame(now_ns, 2, mark, money)])
+    assert core.arrays.contracts["interest"][core.watch.row(LISTED["beta"][0])] == 20_000.0
+    row = core.watch.row(LISTED["alpha"][0])
+    before = core.arrays.contracts["interest"][row]
+    play(core, [frame(now_ns, 1, InterestRow("BTC-PERP", now_ns, None, 1e9))])
+    assert core.arrays.contracts["interest"][row] == before
 
 
 def test_what_is_no_amount_of_interest_or_price_is_passed_over() -> None:

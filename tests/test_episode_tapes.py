@@ -10,7 +10,7 @@ from monitor.detect.picture import paint
 from monitor.detect.verdict import Kind, Phase, State, Verdict
 from monitor.events import FactKind, Position
 from tests import tape
-from tests.stand_in import LISTED, OrderRow, Row
+from tests.stand_in import LISTED, InterestRow, OrderRow, Row
 from tests.tape import (
     NS,
     START_S,
@@ -20,6 +20,7 @@ from tests.tape import (
     cascade,
     frame,
     lines,
+    listing,
     play,
     pressing,
     states,
@@ -157,6 +158,49 @@ def test_a_later_onset_follows_the_episode_before() -> None:
     assert [v.state for v in second] == [ONSET, CASCADING]
     assert second[0].evidence.follows == first[0].episode_id
     assert second[0].evidence.wave == 1
+
+
+def test_longs_and_shorts_may_both_be_forced() -> None:
+    """A market that whips closes both positions, and each has an episode of its own."""
+
+    def shorts(at_ns: int) -> list[Row]:
+        return [OrderRow("BTC-PERP", SHORT, at_ns, 4.0, 60_000.0)]
+
+    market = warm_market().go(40, forced=1.0, more=shorts)
+    said = play(warm_engine(), market.entries)
+    assert ONSET in states(said)
+    assert ONSET in states(said, position=SHORT)
+    assert {v.episode_id.split("-")[1] for v in said} == {"long", "short"}
+
+
+def test_an_onset_without_prices_says_that_it_has_none() -> None:
+    """Forced flow alone opens an episode; every number that needs a price is null and says so."""
+    market = Market().go(1)
+    for second in range(1, 40):
+        at_ns = market.now_ns + second * NS
+        rows: list[Row] = [
+            InterestRow("BTC-PERP", at_ns, 20_000.0),
+            OrderRow("BTC-PERP", Position.LONG, at_ns, 3.0, 60_000.0),
+        ]
+        market.entries.append(frame(at_ns, 1, *(rows if second > 15 else rows[:1])))
+    (onset,) = play(tape.engine(), market.entries)
+    assert onset.state is ONSET
+    needs = ("price", "trigger_move_ratio", "move_ratio", "range_ratio", "price_z")
+    assert {onset.evidence.unknown[name] for name in needs} == {"no fresh price"}
+    assert onset.evidence.unknown["basis_z"] == "no spot price"
+    assert math.isnan(onset.evidence.trigger_move_ratio)
+
+
+def test_an_episode_whose_contracts_are_gone_is_unconfirmed() -> None:
+    """Without any contract left there is no open interest, and the verdict says so."""
+    market = cascade(warm_market())
+    for name in ("alpha", "beta"):
+        market.entries.append(listing(market.now_ns, name, "perp", []))
+    market.go(3700)
+    *_, end = play(warm_engine(), market.entries)
+    assert end.state is State.UNCONFIRMED
+    assert end.evidence.unknown["open_interest_base"] == "no open interest"
+    assert end.evidence.unknown["price"] == "no fresh price"
 
 
 # Hard negatives: each gives no verdict at all.

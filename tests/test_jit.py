@@ -3,11 +3,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from kernels import jit
 from monitor.detect import snapshot
 from tests.tape import WARM_S, Market, cascade, engine, lines, play
 
 ROOT = Path(__file__).resolve().parents[1]
-KERNEL_TESTS = ("test_flow.py", "test_context.py", "test_quantile.py", "test_trend.py")
+KERNEL_TESTS = (
+    "test_flow.py",
+    "test_flow_rules.py",
+    "test_context.py",
+    "test_quantile.py",
+    "test_trend.py",
+)
 PROGRAM = """
 import sys
 import numba
@@ -52,3 +61,29 @@ def test_the_kernels_tests_pass_without_compilation() -> None:
     files = [f"tests/{name}" for name in KERNEL_TESTS]
     found = uncompiled("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *files)
     assert found.returncode == 0, found.stdout.decode()
+
+
+def test_a_chosen_cache_is_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whoever names a directory for compiled code gets it, made if it is not there."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "here"))
+    assert jit._usable_cache() == str(tmp_path / "here")
+    assert (tmp_path / "here").is_dir()
+
+
+def test_the_cache_is_named_by_the_sources(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Left to itself, compiled code lies in the user's cache under a digest of all kernels."""
+    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    expected = tmp_path / "liqmon" / f"kernels-{jit._sources_digest()}"
+    assert jit._usable_cache() == str(expected)
+
+
+def test_without_a_usable_cache_there_is_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Where no directory can be made, kernels are compiled at each start."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "below"))
+    assert jit._usable_cache() == ""
