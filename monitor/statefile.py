@@ -15,6 +15,12 @@ from monitor.publish.outbox import AlertEntry
 _FORMAT = 1
 
 
+class _Version(msgspec.Struct, frozen=True):
+    """As much of a state file as every format has."""
+
+    format: int
+
+
 class Saved(msgspec.Struct, frozen=True):
     """What a state file holds; `detector` is for `monitor.detect.snapshot`."""
 
@@ -51,7 +57,11 @@ def read(path: Path) -> Saved | None:
         StateError: It cannot be read, or is no state file of this format.
     """
     try:
-        saved = msgspec.msgpack.decode(path.read_bytes(), type=Saved)
+        data = path.read_bytes()
+        # The format first: fields of another one may differ.
+        version = msgspec.msgpack.decode(data, type=_Version)
+        if version.format == _FORMAT:
+            return msgspec.msgpack.decode(data, type=Saved)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -61,9 +71,7 @@ def read(path: Path) -> Saved | None:
             f"{path}: expected a state file, was something else ({error}); "
             "move it away to start without it"
         ) from error
-    if saved.format != _FORMAT:
-        raise StateError(
-            f"{path}: expected a state file of format {_FORMAT}, was {saved.format}; "
-            "it belongs to another version: run that one, or move the file away"
-        )
-    return saved
+    raise StateError(
+        f"{path}: expected a state file of format {_FORMAT}, was {version.format}; "
+        "it belongs to another version: run that one, or move the file away"
+    )
