@@ -185,10 +185,10 @@ class Monitor:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.log = directory / "run.log"
-        self.state = Path(table["state"]["path"])
+        self.state = Path(table.get("state", {}).get("path", ""))
         self._config = directory / "liqmon.toml"
         self._config.write_text(toml(table))
-        self._port = int(table["http"]["port"])
+        self._port = int(table.get("http", {}).get("port", 0))
         self._command: Sequence[str] = (*LIQMON, "run", "-c", str(self._config), *options)
         self._environ = {**os.environ, **(environ or {})}
         self._process: subprocess.Popen[bytes] | None = None
@@ -225,6 +225,13 @@ class Monitor:
     def running(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
+
+    def heeds_sigterm(self) -> bool:
+        """Whether it has a handler for SIGTERM by now."""
+        assert self._process is not None
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        caught = int(status.partition("SigCgt:")[2].split()[0], 16)
+        return bool(caught >> (signal.SIGTERM - 1) & 1)
 
     def ready(self) -> tuple[int, list[str]]:
         """What `/ready` answers: status, and what is degraded."""
