@@ -1,5 +1,6 @@
 # Two commands matter: `make demo` and `make test`. Both set everything up first.
 PYTHON ?= python3
+PYTEST_ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -23,8 +24,9 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup
 	$(BIN)/liqmon demo
 
+# One after the other: many of them measure time, and would disturb each other.
 test: setup lint check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 lint: setup
 	$(BIN)/ruff check .
