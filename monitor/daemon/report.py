@@ -1,5 +1,6 @@
 """What the daemon says of itself and of the market: retained states, health, readiness."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,9 @@ from monitor.publish.outbox import Outbox
 from monitor.publish.web import Readiness
 
 EVERY_S: Final = 5.0  # wall seconds between two publications of everything retained
+# Wall seconds by which what follows from a verdict stays behind its alert: painting a picture
+# or taking a snapshot holds the loop for milliseconds, in which no alert gets on.
+ALERTS_FIRST_S: Final = 0.05
 
 
 class Report:
@@ -48,6 +52,7 @@ class Report:
         self._outbox = outbox
         self._publisher = publisher
         self._frames = 0
+        self._due: set[str] = set()
 
     def view(self) -> MarketView:
         """A picture of the market as it stands."""
@@ -63,6 +68,16 @@ class Report:
                 topic = state.asset_topic(base, asset.asset)
                 self._publisher.send_state(topic, state.asset_state(asset, view.now_ns))
         self._publisher.send_state(state.market_topic(base), state.market_state(view))
+
+    def publish_views_soon(self, assets: set[str]) -> None:
+        """The same a moment later: alerts go first, and a burst of them makes one picture."""
+        if not self._due:
+            asyncio.get_running_loop().call_later(ALERTS_FIRST_S, self._publish_due)
+        self._due |= assets
+
+    def _publish_due(self) -> None:
+        due, self._due = self._due, set()
+        self.publish_views(due)
 
     def publish_info(self) -> None:
         """Make what is running known, once."""
