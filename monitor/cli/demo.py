@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -51,6 +52,7 @@ def demo(
     daemon collects it, judges it and publishes to a broker of the demo's own. With --headless
     it exits 0 only if the cascade was followed to its end and every alert came through.
     """
+    began_s = time.monotonic()
     # The kernels compile, or are read from their cache, with this import.
     from monitor.demo.plan import Plan  # noqa: PLC0415 - see above
     from monitor.demo.show import Nobody, Portrait, Terminal  # noqa: PLC0415 - the same
@@ -62,11 +64,11 @@ def demo(
     console = Console(highlight=False)
     if headless or not console.is_terminal:
         logs.configure(Log(level="warning"))
-        result = _play(plan, Nobody(portrait))
+        result = _play(plan, Nobody(portrait), began_s)
     else:
         with open(os.devnull, "wb") as nowhere, Terminal(console, portrait) as terminal:  # noqa: PTH123 - a device
             logs.configure(Log(level="error"), nowhere)
-            result = _play(plan, terminal)
+            result = _play(plan, terminal, began_s)
     if result is None:
         raise typer.Exit(1 if headless else 0)
     if headless:
@@ -80,12 +82,12 @@ def demo(
         raise typer.Exit(1)
 
 
-def _play(plan: "Plan", show: "Show") -> "Result | None":
+def _play(plan: "Plan", show: "Show", began_s: float) -> "Result | None":
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_playing(plan, show))
+        return runner.run(_playing(plan, show, began_s))
 
 
-async def _playing(plan: "Plan", show: "Show") -> "Result | None":
+async def _playing(plan: "Plan", show: "Show", began_s: float) -> "Result | None":
     from monitor.demo.run import play  # noqa: PLC0415 - see `demo`
 
     stop = asyncio.Event()
@@ -96,10 +98,10 @@ async def _playing(plan: "Plan", show: "Show") -> "Result | None":
         stop.set()
 
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, ask)
     try:
-        return await play(plan, show, stop)
+        return await play(plan, show, stop, began_s)
     except BaseExceptionGroup as group:
         raise single(group) from None
 

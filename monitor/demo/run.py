@@ -32,7 +32,7 @@ from monitor.simulate.scenarios import scenario
 from monitor.venues import VENUES, by_name
 
 LEAD_S: Final = 1.0  # wall seconds for the daemon to connect before the market goes on
-PREPARE_S: Final = 15.0  # preparing for longer than this is taken off the duration
+PREPARE_S: Final = 12.0  # preparing for longer than this is taken off the duration
 AFTER_S: Final = 12.0  # wall seconds that a run goes on after its cascade has ended
 RECEIVE_S: Final = 5.0  # wall seconds for the last alerts to arrive
 LONGEST_S: Final = 3600  # market seconds of a run in which no cascade ends
@@ -53,15 +53,20 @@ class Result:
         self.ended = ended
 
 
-async def play(plan: Plan, show: Show, stop: asyncio.Event) -> Result | None:
+async def play(plan: Plan, show: Show, stop: asyncio.Event, began_s: float) -> Result | None:
     """Run a demo to its end, or until `stop` is set; None when that was before its start.
+
+    Args:
+        plan: What to play.
+        show: Who looks on.
+        stop: Set by whoever wants it to end.
+        began_s: The monotonic clock when the command began.
 
     Raises:
         BrokerError: The broker is not installed or did not start.
         VenueError: The simulated venues did not start, or ended too early.
         StateError, ListenError: As the daemon raises them.
     """
-    began_s = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="liqmon-") as name:
         directory = Path(name)
         async with (

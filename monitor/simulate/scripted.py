@@ -86,6 +86,7 @@ class _Line:
         self.index = 0.0
         self.due_base = 0.0  # forced coins that have not become an order yet
         self.next_base = 0.0  # size of the order to come
+        self.levels: dict[int, float] = {}  # prices of the book's grid, by place
 
     def every(self, index: int, cadence: tuple[int, int]) -> bool:
         """Whether this second is one of this contract's, majors first."""
@@ -94,6 +95,13 @@ class _Line:
 
     def price(self, value: float) -> float:
         return round(value, self.contract.price_decimals)
+
+    def level(self, place: int, grid: float) -> float:
+        """A price on the contract's one grid; the same few come again and again."""
+        known = self.levels.get(place)
+        if known is None:
+            known = self.levels[place] = self.price(place * grid)
+        return known
 
     def lots(self, coins: float, price: float) -> float:
         """A native quantity near to so many coins, at least one lot."""
@@ -251,7 +259,7 @@ class ScriptedMarket:
         sides = []
         for top, step in zip(self._top(line), (-1, 1), strict=True):
             first = math.floor(top / grid) if step < 0 else math.ceil(top / grid)
-            prices = [top, *(line.price((first + step * k) * grid) for k in range(1, count))]
+            prices = [top, *(line.level(first + step * k, grid) for k in range(1, count))]
             noise = np.exp(0.25 * self._random.standard_normal(count))
             one = line.instrument.coins(1.0, line.mid)
             lots = np.round(each / one * noise, line.contract.lot_decimals)

@@ -90,8 +90,10 @@ def milliseconds(stamp_ns: int) -> int:
 
 def native(instrument: Instrument, coins: float, price: float) -> str:
     """The native quantity of so many coins, as the venue prints it."""
-    one = instrument.coins(1.0, price)
-    return text(round(coins / one, 0 if instrument.unit is Unit.QUOTE else DECIMALS))
+    quantity = coins / instrument.coins(1.0, price)
+    if instrument.unit is Unit.QUOTE:
+        return f"{quantity:.0f}"
+    return f"{quantity:.{DECIMALS}f}".rstrip("0").rstrip(".")
 
 
 def schedule(events: Sequence[MarketEvent]) -> list[tuple[int, MarketEvent]]:
