@@ -42,6 +42,7 @@ ASSET_FIELDS = (
     "depth_band",
 )
 EVERY = itertools.repeat(256)
+AGED_S = START_S + 630
 
 
 def seen_by_kernel(rig: Rig) -> list[dict[str, float]]:
@@ -112,10 +113,19 @@ def test_kernel_and_twin_agree_through_a_long_market(seed: int) -> None:
     def after_kernel() -> None:
         kernel.append(seen_by_kernel(rig))
         books(one, put_kernel)
+        if rig.second == AGED_S:  # from here on means forget, as after hours
+            for name in ("return_n", "basis_n", "taker_n"):
+                rig.assets[name] = 10_000
+            rig.books["n"] = 10_000
 
     def after_twin() -> None:
         naively.append(seen_by_twin(twin))
         books(other, put_twin)
+        if twin.second == AGED_S:
+            for asset in twin.flow.assets:
+                asset.return_n = asset.basis_history.n = asset.taker_history.n = 10_000
+            for depth in itertools.chain.from_iterable(twin.context.books):
+                depth.n = 10_000
 
     rig.run(events, EVERY, after_kernel)
     twin.run(events, after_twin)

@@ -86,6 +86,15 @@ def agree(rig: Rig, twin: Twin) -> None:
             assert same(getattr(contract, name), rig.contracts[name][row]), name
 
 
+def excited_alike(rig: Rig, twin: Twin) -> None:
+    """Each exponential sum is what the shares it was made of have faded to."""
+    for row, ladder in enumerate(twin.flow.ladders):
+        record = rig.pressure[row]
+        for tau_s in (10, 60, 300):
+            expected = ladder.excited(tau_s, int(record["excited_ns"]))
+            assert record[f"excited_{tau_s}s"] == pytest.approx(expected, rel=1e-9)
+
+
 @given(events=streams())
 @examples(80)
 def test_kernel_and_twin_agree_on_any_stream(events: list[Happening]) -> None:
@@ -105,6 +114,7 @@ def test_kernel_and_twin_agree_through_a_long_market(seed: int) -> None:
     assert crossed == twin.run(events)
     assert crossed
     agree(rig, twin)
+    excited_alike(rig, twin)
     assert windows_of_kernel(rig) == windows_of_twin(twin)
 
 
@@ -140,11 +150,7 @@ def test_excitement_is_the_sum_of_faded_shares(events: list[Happening]) -> None:
     rig, twin = Rig(), Twin()
     rig.run(events, itertools.repeat(256))
     twin.run(events)
-    for row, ladder in enumerate(twin.flow.ladders):
-        record = rig.pressure[row]
-        for tau_s in (10, 60, 300):
-            expected = ladder.excited(tau_s, int(record["excited_ns"]))
-            assert record[f"excited_{tau_s}s"] == pytest.approx(expected, rel=1e-9)
+    excited_alike(rig, twin)
 
 
 @pytest.mark.parametrize("window_s", [1, 10, 60, 300, 3600])
