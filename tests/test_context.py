@@ -1,6 +1,5 @@
 import itertools
 import math
-from collections.abc import Callable
 from random import Random
 
 import numpy as np
@@ -9,7 +8,6 @@ from hypothesis import given
 
 from kernels import dtypes
 from tests.naive import Happening
-from tests.naive_context import Depth
 from tests.streams import (
     NS,
     START_S,
@@ -88,6 +86,29 @@ def test_kernel_and_twin_agree_on_any_stream(events: list[Happening]) -> None:
     assert kernel == naively
 
 
+def shake_kernel(rig: Rig, dice: Random) -> None:
+    """Renew the kernel's books; at one second let its means be as after hours."""
+    for row, band, usd in shake(dice, len(rig.contracts)):
+        rig.books["usd"][row, band] = usd
+        rig.books["book_ns"][row, band] = rig.second * NS
+    if rig.second == AGED_S:
+        for name in ("return_n", "basis_n", "taker_n"):
+            rig.assets[name] = 10_000
+        rig.books["n"] = 10_000
+
+
+def shake_twin(twin: Twin, dice: Random) -> None:
+    """The same for the twin."""
+    for row, band, usd in shake(dice, len(twin.flow.contracts)):
+        depth = twin.context.books[row][band]
+        depth.usd, depth.book_ns = usd, twin.second * NS
+    if twin.second == AGED_S:
+        for asset in twin.flow.assets:
+            asset.return_n = asset.basis_history.n = asset.taker_history.n = 10_000
+        for depth in itertools.chain.from_iterable(twin.context.books):
+            depth.n = 10_000
+
+
 @pytest.mark.parametrize("seed", [3, 4])
 def test_kernel_and_twin_agree_through_a_long_market(seed: int) -> None:
     """Twenty minutes with gaps, stale quotes and books give both the same second by second."""
@@ -95,37 +116,15 @@ def test_kernel_and_twin_agree_through_a_long_market(seed: int) -> None:
     rig, twin = Rig(), Twin()
     kernel: list[list[dict[str, float]]] = []
     naively: list[list[dict[str, float]]] = []
-
-    def books(dice: Random, put: Callable[[int, int, float], None]) -> None:
-        for row, band, usd in shake(dice, len(rig.contracts)):
-            put(row, band, usd)
-
-    def put_kernel(row: int, band: int, usd: float) -> None:
-        rig.books["usd"][row, band] = usd
-        rig.books["book_ns"][row, band] = rig.second * NS
-
-    def put_twin(row: int, band: int, usd: float) -> None:
-        depth: Depth = twin.context.books[row][band]
-        depth.usd, depth.book_ns = usd, twin.second * NS
-
     one, other = Random(seed), Random(seed)
 
     def after_kernel() -> None:
         kernel.append(seen_by_kernel(rig))
-        books(one, put_kernel)
-        if rig.second == AGED_S:  # from here on means forget, as after hours
-            for name in ("return_n", "basis_n", "taker_n"):
-                rig.assets[name] = 10_000
-            rig.books["n"] = 10_000
+        shake_kernel(rig, one)
 
     def after_twin() -> None:
         naively.append(seen_by_twin(twin))
-        books(other, put_twin)
-        if twin.second == AGED_S:
-            for asset in twin.flow.assets:
-                asset.return_n = asset.basis_history.n = asset.taker_history.n = 10_000
-            for depth in itertools.chain.from_iterable(twin.context.books):
-                depth.n = 10_000
+        shake_twin(twin, other)
 
     rig.run(events, EVERY, after_kernel)
     twin.run(events, after_twin)
