@@ -1,4 +1,4 @@
-"""What the collectors counted, brought to the metrics at the moment somebody looks."""
+"""What the daemon's parts counted, brought to the metrics at the moment somebody looks."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ from aiohttp import web
 
 from monitor.collect.supervisor import VenueCollector
 from monitor.daemon.report import Report
+from monitor.daemon.saving import Saving
 from monitor.detect.engine import Engine
 from monitor.publish.metrics import Metrics
 
@@ -19,11 +20,13 @@ class Counts:
         engine: Engine,
         collectors: Mapping[str, VenueCollector],
         report: Report,
+        saving: Saving,
     ) -> None:
         self._metrics = metrics
         self._engine = engine
         self._collectors = collectors
         self._report = report
+        self._saving = saving
         self._answer = metrics.handler
 
     async def page(self, request: web.Request) -> web.StreamResponse:
@@ -41,6 +44,7 @@ class Counts:
             still_open = sum(c.venue == name for c in self._engine.connections.values())
             counts.disconnects = counts.connects - still_open
             counts.rest_failures = collector.status.rest_failures
+        self._metrics.snapshot_ns = self._saving.saved_ns
         recorder = self._report.recorder
         if recorder is not None:
             self._metrics.recording_failed = bool(recorder.failed)

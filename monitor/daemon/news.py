@@ -1,4 +1,4 @@
-"""Tells the log, a line a change, how the venues are doing: listed or not, flowing or not."""
+"""Tells the log, a line a change, how things are going: the venues, their streams, the disk."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from monitor.events import FactKind
 log = structlog.get_logger()
 
 
-class VenueNews:
+class News:
     """Remembers how things stood, and tells what is different.
 
     A stream that has never flowed is trouble once an attempt of it has failed, a venue that was
@@ -22,13 +22,28 @@ class VenueNews:
         self._feeds = feeds
         self._listed: dict[str, bool] = {}
         self._flowing: dict[tuple[str, str], bool] = {}
+        self._recording = ""
+        self._saving = ""
 
-    def tell(self, now_ns: int, venues: Iterable[VenueStatus]) -> None:
+    def tell(self, now_ns: int, venues: Iterable[VenueStatus], recording_failed: str) -> None:
         """Tell what has changed since the last time; `now_ns` is market time."""
+        if recording_failed != self._recording:
+            self._recording = recording_failed
+            log.warning("recording stopped", reason=recording_failed)
         for status in venues:
             self._tell_venue(status)
         for stream in self._feeds.streams.values():
             self._tell_stream(stream, now_ns)
+
+    def saved(self, path: str, refused: str) -> None:
+        """The state was saved, or why it was not."""
+        if refused == self._saving:
+            return
+        self._saving = refused
+        if refused:
+            log.warning("state not saved", path=path, reason=refused)
+        else:
+            log.info("state saved again", path=path)
 
     def _tell_venue(self, status: VenueStatus) -> None:
         known = self._listed.get(status.venue)

@@ -15,7 +15,6 @@ from typing import Any, Final
 import msgspec
 import structlog
 
-from monitor import statefile
 from monitor.clock import NS, MarketClock
 from monitor.collect.log import Log
 from monitor.collect.recorder import Recorder
@@ -25,12 +24,11 @@ from monitor.daemon.alertlog import AlertLog
 from monitor.daemon.core import LiveCore
 from monitor.daemon.counts import Counts
 from monitor.daemon.damaged import DamagedFrames
-from monitor.daemon.news import VenueNews
-from monitor.daemon.report import ALERTS_FIRST_S, EVERY_S, Report
-from monitor.detect import snapshot
+from monitor.daemon.news import News
+from monitor.daemon.report import EVERY_S, Report
+from monitor.daemon.saving import Saving
 from monitor.detect.engine import Engine
 from monitor.detect.verdict import Verdict
-from monitor.errors import StateError
 from monitor.events import FactKind
 from monitor.publish import alert
 from monitor.publish.broker import Publisher
@@ -41,7 +39,6 @@ from monitor.replay import header
 from monitor.venues.contract import Venue
 
 DRAIN_S: Final = 3.0  # wall seconds that the last alerts have to be acknowledged
-SAVE_REST_S: Final = 1.0  # wall seconds between two saves, however many verdicts ask for one
 LEAST_TICK_S: Final = 0.005
 NEWS_EVERY_S: Final = 1.0  # wall seconds between two looks at how the venues are doing
 DAMAGED_EVERY_S: Final = 5.0  # wall seconds between two looks at what damage came
@@ -92,9 +89,10 @@ class Daemon:
         )
         self._collectors: dict[str, VenueCollector] = {}
         self._alert_log: AlertLog | None = None
+        self._news = News(self.engine.feeds)
+        self._saving = Saving(config.state, self.clock, self.engine, self.outbox, self._news)
         self._damaged = DamagedFrames(Path(config.state.path), self.engine.tally)
         self._stop = asyncio.Event()
-        self._save_wanted = asyncio.Event()
 
     def stop(self) -> None:
         """Ask it to drain and leave."""
@@ -108,7 +106,9 @@ class Daemon:
             ListenError: The HTTP address cannot be bound.
         """
         self._core.begin(asyncio.get_running_loop())
-        self._restore()
+        if self._config.state.path:
+            self._saving.restore()
+        self.report.restored = True
         async with self._pages(), asyncio.TaskGroup() as consumers:
             if self._config.mqtt.enabled:
                 consumers.create_task(self.publisher.run(), name="publish")
@@ -141,7 +141,7 @@ class Daemon:
                 producers.create_task(self._keep_reporting(), name="report")
                 producers.create_task(self._keep_telling(), name="news")
                 if self._config.state.path:
-                    producers.create_task(self._keep_saving(), name="save")
+                    producers.create_task(self._saving.keep(), name="save")
                     producers.create_task(self._keep_damaged(), name="damaged")
                 producers.create_task(self._until_stopped(), name="stop")
         except* Stopped:
@@ -176,7 +176,7 @@ class Daemon:
         if self._config.mqtt.enabled:
             await self.publisher.drain(DRAIN_S)
         if self._config.state.path:
-            await self._save()
+            await self._saving.save()
             await self._damaged.write()
         log.info("stopped", alerts_left=self.outbox.alerts)
 
@@ -203,7 +203,7 @@ class Daemon:
             for listener in self.listeners:
                 listener(verdict)
         self.report.publish_views_soon({verdict.asset for verdict in verdicts})
-        self._save_wanted.set()
+        self._saving.wanted.set()
 
     def _published(self, entry: AlertEntry, seconds: float) -> None:
         self.metrics.published(entry.topic.rpartition("/")[2], seconds)
@@ -237,52 +237,21 @@ class Daemon:
             self.report.publish_health(EVERY_S)
 
     async def _keep_telling(self) -> None:
-        news = VenueNews(self.engine.feeds)
         while True:
             await asyncio.sleep(NEWS_EVERY_S)
-            news.tell(self.clock.now_ns(), [c.status for c in self._collectors.values()])
-
-    async def _keep_saving(self) -> None:
-        """Save regularly, and soon after every verdict."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._config.state.every_s):
-                    await self._save_wanted.wait()
-                    await asyncio.sleep(ALERTS_FIRST_S)
-            self._save_wanted.clear()
-            await self._save()
-            await asyncio.sleep(SAVE_REST_S)
+            recorder = self.report.recorder
+            self._news.tell(
+                self.clock.now_ns(),
+                [collector.status for collector in self._collectors.values()],
+                "" if recorder is None else recorder.failed,
+            )
 
     async def _keep_damaged(self) -> None:
         while True:
             await asyncio.sleep(DAMAGED_EVERY_S)
             await self._damaged.write()
 
-    # State, recording, pages.
-
-    def _restore(self) -> None:
-        if self._config.state.path:
-            path = Path(self._config.state.path)
-            saved = statefile.read(path)
-            if saved is not None:
-                try:
-                    snapshot.restore(self.engine, saved.detector)
-                except StateError as error:
-                    raise StateError(f"{path}: {error}") from error
-                self.outbox.restore(saved.alerts)
-                log.info("state restored", saved_ns=saved.saved_ns, alerts=len(saved.alerts))
-        self.report.restored = True
-
-    async def _save(self) -> None:
-        data = statefile.encode(
-            self.clock.now_ns(), snapshot.take(self.engine), tuple(self.outbox.pending())
-        )
-        try:
-            await asyncio.to_thread(statefile.write, Path(self._config.state.path), data)
-        except OSError as error:
-            log.warning("state not saved", path=self._config.state.path, reason=error.strerror)
-        else:
-            self.metrics.snapshot_ns = time.time_ns()
+    # Recording, pages.
 
     @contextlib.asynccontextmanager
     async def _recording(self) -> AsyncIterator[Recorder | None]:
@@ -303,7 +272,7 @@ class Daemon:
             yield
             return
         http = self._config.http
-        counts = Counts(self.metrics, self.engine, self._collectors, self.report)
+        counts = Counts(self.metrics, self.engine, self._collectors, self.report, self._saving)
         web = Web(http.host, http.port, counts.page, self.report.readiness)
         async with web as self.web:
             yield
