@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from monitor import statefile
-from tests import brokers, running
+from tests import brokers, listening, running
 
 SPEED = 40.0
 OUTAGE_S = 10.0
@@ -35,19 +35,17 @@ class Whole:
     """The daemon that was never interrupted.
 
     The acknowledgement of CASCADING was lost on its way; then the broker was killed, and away
-    for ten seconds.
+    for at least ten seconds, in which one more alert was decided.
 
     Attributes:
         recording: The directory of its recording.
         messages: Everything the witness got, repeats too.
         retained: What the broker had at the end, before the daemon stopped.
-        decided_away: Alerts that were decided while the broker was away.
     """
 
     recording: Path
-    messages: list[running.Message] = field(default_factory=list)
+    messages: list[listening.Message] = field(default_factory=list)
     retained: dict[str, Any] = field(default_factory=dict)
-    decided_away: int = 0
 
     @property
     def log(self) -> bytes:
@@ -119,8 +117,8 @@ def _live_whole(market: running.Market, directory: Path) -> Whole:
     seen = Whole(directory / "recording")
     with (
         brokers.mosquitto(directory, durable=True) as broker,
-        running.Witness(broker.port) as witness,
-        running.Relay(broker.port, loses_after=b'"state":"CASCADING","previous_state"') as relay,
+        listening.Witness(broker.port) as witness,
+        listening.Relay(broker.port, loses_after=b'"state":"CASCADING","previous_state"') as relay,
         running.monitor(directory, _table(market, directory, relay.port)) as daemon,
     ):
         running.until(lambda: relay.lost, 30, "for CASCADING")
@@ -129,14 +127,21 @@ def _live_whole(market: running.Market, directory: Path) -> Whole:
         before = len(daemon.told("state changed"))
         broker.kill()
         time.sleep(OUTAGE_S)
-        seen.decided_away = len(daemon.told("state changed")) - before
+        running.until(lambda: len(daemon.told("state changed")) > before, 60, "for a verdict")
         broker.start()
         running.until(lambda: "EXHAUSTED" in witness.states(), 60, "for EXHAUSTED")
-        seen.retained = running.retained(broker.port)
+        running.until(lambda: _stands(witness) == "EXHAUSTED", what="for the state to be told")
+        seen.retained = listening.retained(broker.port)
         daemon.stop()
         witness.until_end()
         seen.messages = list(witness.messages)
     return seen
+
+
+def _stands(witness: listening.Witness) -> str:
+    """The state that was last told of Bitcoin's longs."""
+    told = witness.latest("liqmon/assets/BTC/state")
+    return "" if told is None else str(told["long"]["state"])
 
 
 def _live_broken(market: running.Market, directory: Path) -> Broken:
@@ -144,9 +149,9 @@ def _live_broken(market: running.Market, directory: Path) -> Broken:
     seen = Broken(directory / "recording")
     with (
         brokers.mosquitto(directory, durable=True) as broker,
-        running.Witness(broker.port) as witness,
+        listening.Witness(broker.port) as witness,
     ):
-        broker.kill()
+        broker.stop()  # in order, so that it keeps the witness's session
         with running.monitor(directory, _table(market, directory, broker.port)) as daemon:
             daemon.until_told("state changed", state="ONSET")
             seen.exits[1], seen.took_s[1] = daemon.stop()
@@ -158,14 +163,14 @@ def _live_broken(market: running.Market, directory: Path) -> Broken:
             told_ns = time.time_ns()
             running.until(lambda: daemon.state.stat().st_mtime_ns > told_ns, what="for a save")
             daemon.kill()
-            seen.retained[2] = running.retained(broker.port)
+            seen.retained[2] = listening.retained(broker.port)
             daemon.start()
             running.until(lambda: "EXHAUSTING" in witness.states(), 60, "for EXHAUSTING")
             seen.exits[3], seen.took_s[3] = daemon.stop()
-            seen.retained[3] = running.retained(broker.port)
+            seen.retained[3] = listening.retained(broker.port)
             daemon.start()
             running.until(lambda: "EXHAUSTED" in witness.states(), 60, "for EXHAUSTED")
-            seen.retained[4] = running.retained(broker.port)
+            seen.retained[4] = listening.retained(broker.port)
             seen.exits[4], seen.took_s[4] = daemon.stop()
         witness.until_end()
         seen.alerts = witness.alerts()

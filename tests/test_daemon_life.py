@@ -74,7 +74,6 @@ def test_a_broker_killed_in_mid_cascade_loses_no_alert(whole: Whole) -> None:
     """Everything decided before, during and after ten seconds without a broker arrives."""
     decided = [orjson.loads(line)["id"] for line in whole.log.splitlines()]
     got = [orjson.loads(m.payload)["id"] for m in whole.messages if "/alerts/" in m.topic]
-    assert whole.decided_away > 0
     assert list(dict.fromkeys(got)) == decided
 
 
@@ -91,5 +90,5 @@ def test_everything_retained_is_back_after_the_broker(whole: Whole) -> None:
     """A broker that comes back is told presence and every state again."""
     assert whole.retained["liqmon/status"] == {"state": "online"}
     assert {"liqmon/info", "liqmon/health", "liqmon/market/state"} <= whole.retained.keys()
-    assert whole.retained["liqmon/assets/BTC/state"]["long"]["state"] in {"EXHAUSTED", "QUIET"}
+    assert whole.retained["liqmon/assets/BTC/state"]["long"]["state"] == "EXHAUSTED"
     assert not [topic for topic in whole.retained if "/alerts/" in topic]
