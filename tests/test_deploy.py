@@ -16,7 +16,7 @@ from paho.mqtt import publish
 
 from monitor.config import examine
 from tests.brokers import Broker, free_port, mosquitto_program
-from tests.running import retained
+from tests.listening import retained
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DEPLOY: Final = ROOT / "deploy"
