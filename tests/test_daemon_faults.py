@@ -173,3 +173,18 @@ def test_damaged_frames_are_kept_for_a_look(seen: Seen, venue: str) -> None:
         ("malformed", "not json")
     }
     assert min(20, seen.malformed[venue, "not json"]) <= len(records) <= 20
+
+
+def test_venues_that_are_away_from_the_start_are_named(tmp_path: Path) -> None:
+    """Without any venue the daemon is up and not ready, and says once of each why."""
+    table = running.settings(running.nowhere(), tmp_path, None)
+    with running.monitor(tmp_path, table) as daemon:
+        for venue in running.SERVED:
+            told = daemon.until_told("venue not listed", venue=venue)
+            assert "no answer" in told["reason"]
+        assert daemon.ready() == (503, list(running.SERVED))
+        failures = daemon.metric("liqmon_rest_failures_total", venue="okx")
+        assert failures is not None
+        assert failures > 0.0
+        assert daemon.stop()[0] == 0
+        assert len(daemon.told("venue not listed")) == len(running.SERVED)
