@@ -126,6 +126,9 @@ class Market:
         skew_ns: How far the venues' clocks are ahead of ours.
         price: Price of BTC without its noise.
         interest: Coins open, of both venues' BTC contracts.
+        silent: Venues that say nothing although they are connected.
+        with_interest: Whether open interest is told.
+        priced: Whether BTC's perpetuals are quoted.
     """
 
     def __init__(self, seed: int = 7, *, with_interest: bool = True) -> None:
@@ -137,6 +140,7 @@ class Market:
         self.connections = {"alpha": 1, "beta": 2}
         self.silent: set[str] = set()
         self.with_interest = with_interest
+        self.priced = True
         self._dice = Random(seed)
         now_ns = START_S * NS
         self.entries.append(fact(now_ns, 0, "", FactKind.STARTED))
@@ -209,9 +213,10 @@ class Market:
         symbol = "BTC-PERP" if name == "alpha" else "BTC-USD"
         unit = 1.0 if name == "alpha" else price
         rows: list[Row] = [
-            TopRow(symbol, event_ns, price - 1.0, price + 1.0),
             TradeRow(symbol, event_ns, price, (dice.gauss(0.0, 1.0) + 3.0 * flow) * unit),
         ]
+        if self.priced:
+            rows.append(TopRow(symbol, event_ns, price - 1.0, price + 1.0))
         if name == "alpha":
             other = 3_000.0 * (1.0 + dice.gauss(0.0, 1e-4))
             basis = 1.0 + dice.gauss(0.0, 2e-5)

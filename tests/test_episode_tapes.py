@@ -149,6 +149,28 @@ def test_silence_of_open_interest_is_not_safety() -> None:
     assert said[-1].reason == "open interest or price could not be judged for too long"
 
 
+def test_silence_of_prices_is_not_safety() -> None:
+    """An hour without a price ends an episode UNCONFIRMED, however fresh open interest is."""
+    market = cascade(warm_market())
+    market.priced = False
+    market.go(3700)
+    *_, end = play(warm_engine(), market.entries)
+    assert (end.state, end.previous_state) == (State.UNCONFIRMED, CASCADING)
+    assert end.evidence.unknown["price"] == "no fresh price"
+    assert end.evidence.open_interest_age_s < 45.0
+
+
+def test_no_end_is_called_without_a_price() -> None:
+    """What is old, flat and quiet is over only once a price says that no new extreme was made."""
+    market = cascade(warm_market()).go(200).go(800, unwind=1e-4)
+    market.priced = False
+    market.go(300)
+    unpriced = play(warm_engine(), market.entries)
+    assert states(unpriced) == RISE
+    market.priced = True
+    assert states(play(warm_engine(), market.go(60).entries)) == [*RISE, State.EXHAUSTED]
+
+
 def test_a_later_onset_follows_the_episode_before() -> None:
     """A second cascade after the first has ended is an episode of its own that names it."""
     market = cascade(cascade(warm_market()).go(1200))
