@@ -36,6 +36,7 @@ def sight(*assets: AssetView, after_s: int = 200) -> Sight:
     return Sight(
         now_ns=EPOCH_NS + after_s * NS,
         plan=Plan(),
+        second=EPOCH_NS // NS + after_s,
         view=msgspec.structs.replace(view, assets=assets),
         forced_usd={Position.LONG: flow, Position.SHORT: (0.0,) * BINS},
         rates={(stream.venue, stream.session): 812.0 for stream in view.streams},

@@ -7,6 +7,7 @@ from rich.text import Text
 
 from monitor.clock import NS
 from monitor.demo import words
+from monitor.demo.plan import EPOCH_NS
 from monitor.demo.sight import BIN_S, BINS, Sight
 from monitor.detect.verdict import Kind, Phase, State, Verdict
 from monitor.detect.view import StreamView
@@ -16,37 +17,64 @@ LABEL: Final = 18  # cells before a chart
 STREAM: Final = 38  # cells of one stream
 VENUE: Final = 26  # cells of one venue
 LEAST_PEAK_USD: Final = 1e6  # a chart's height is never less, so that calm looks calm
+BEFORE_S: Final = 120  # of the past that stays in sight before the start
+_COLOURS: Final = {Position.LONG: words.LONGS, Position.SHORT: words.SHORTS}
 _BARS: Final = " \u2581\u2582\u2583\u2584\u2585\u2586\u2587\u2588"
 _FLOWS: Final = ("\N{BLACK CIRCLE}", "#009e73")
 _WAITS: Final = ("\N{WHITE CIRCLE}", "#e69f00")
 
 
 def flow(sight: Sight, width: int, height: int) -> list[Text]:
-    """Forced dollars over time, longs above and shorts below, states in between."""
+    """Forced dollars over time, longs above and shorts below, states in between.
+
+    A column is as long as it must be for the whole run to fit, and ends on round times.
+    """
     columns = min(BINS, width - LABEL)
-    shown = {position: bins[-columns:] for position, bins in sight.forced_usd.items()}
-    peak = max(max(bins) for bins in shown.values())
-    most = max(LEAST_PEAK_USD, peak)
-    minutes = columns * BIN_S // 60
-    note = f"{minutes} min, {BIN_S} s a column, peak {words.usd(peak)}"
+    run_s = (sight.now_ns - EPOCH_NS) // NS + BEFORE_S
+    bins = max(1, -(-run_s // (BIN_S * columns)))
+    last = sight.second // BIN_S
+    charts = {p: _gathered(values, last, bins, columns) for p, values in sight.forced_usd.items()}
+    peak = max(max(chart) for chart in charts.values())
+    note = f"{bins * BIN_S} s a column, peak {words.usd(peak)}"
     shorts = max(1, (height - 2) // 3)
+    minute = {p: sum(values[-7:-1]) for p, values in sight.forced_usd.items()}
+    scale = max(LEAST_PEAK_USD * bins, peak)
+    drawn = {
+        p: _chart(charts[p], scale, rows, _label(p, minute[p]), width)
+        for p, rows in ((Position.LONG, height - 2 - shorts), (Position.SHORT, shorts))
+    }
     return [
         words.rule("forced flow", width, note),
-        *_chart(shown[Position.LONG], most, width, height - 2 - shorts, Position.LONG),
-        _marks(sight, columns, width),
-        *_chart(shown[Position.SHORT], most, width, shorts, Position.SHORT),
+        *drawn[Position.LONG],
+        _marks(sight, bins, columns, width),
+        *drawn[Position.SHORT],
     ]
 
 
+def _gathered(values: Sequence[float], last: int, bins: int, columns: int) -> list[float]:
+    """Bins gathered into columns, the last of which holds the bin numbered `last`."""
+    sums = [0.0] * columns
+    for back, value in enumerate(reversed(values)):
+        column = columns - 1 - (last // bins - (last - back) // bins)
+        if column >= 0:
+            sums[column] += value
+    return sums
+
+
+def _label(position: Position, minute_usd: float) -> tuple[str, str]:
+    return f"{position.value + 's':<6} {words.usd(minute_usd):>6}/min", _COLOURS[position]
+
+
 def _chart(
-    values: Sequence[float], most: float, width: int, height: int, position: Position
-) -> Iterator[Text]:
-    style = words.LONGS if position is Position.LONG else words.SHORTS
-    minute = sum(values[-7:-1])
-    label = f"{position.value + 's':<6} {words.usd(minute):>6}/min "
-    last = height - 1
-    for place, row in enumerate(_bars(values, most, height)):
-        yield words.line(width, (label if place == last else " " * LABEL, style), (row, style))
+    values: Sequence[float], most: float, height: int, label: tuple[str, str], width: int
+) -> list[Text]:
+    name, style = label
+    rows = list(_bars(values, most, height))
+    names = [""] * (height - 1) + [name]
+    return [
+        words.line(width, (f"{side:<{LABEL}}", style), (row, style))
+        for side, row in zip(names, rows, strict=True)
+    ]
 
 
 def _bars(values: Sequence[float], most: float, height: int) -> Iterator[str]:
@@ -56,12 +84,12 @@ def _bars(values: Sequence[float], most: float, height: int) -> Iterator[str]:
         yield "".join(_BARS[min(8, max(0, count - 8 * row))] for count in eighths)
 
 
-def _marks(sight: Sight, columns: int, width: int) -> Text:
+def _marks(sight: Sight, bins: int, columns: int, width: int) -> Text:
     """When the script's cascade began, and when its ladder changed its state."""
     cells: list[tuple[str, str]] = [(" ", "")] * columns
 
     def mark(at_ns: int, sign: str, style: str) -> None:
-        place = columns - 1 - (sight.now_ns // NS // BIN_S - at_ns // NS // BIN_S)
+        place = columns - 1 - (sight.second // BIN_S // bins - at_ns // NS // BIN_S // bins)
         if 0 <= place < columns:
             cells[place] = (sign, style)
 

@@ -32,9 +32,10 @@ class Sight(msgspec.Struct, frozen=True):
     Attributes:
         now_ns: Market time.
         plan: What is played.
+        second: The second that runs in the detector.
         view: The detector's own picture of it.
         forced_usd: Forced US dollars of the whole market by position, in bins of `BIN_S`
-            market seconds, oldest first; the last bin is still running.
+            market seconds, oldest first; the last bin holds `second`.
         rates: (venue, session) -> frames in a wall second.
         alerts: Latest verdicts, newest first.
         published: Alerts that the broker has acknowledged.
@@ -44,6 +45,7 @@ class Sight(msgspec.Struct, frozen=True):
 
     now_ns: int
     plan: Plan
+    second: int
     view: MarketView
     forced_usd: dict[Position, tuple[float, ...]]
     rates: dict[tuple[str, str], float]
@@ -74,11 +76,13 @@ class Camera:
         """The present moment."""
         view = picture.paint(self._daemon.engine, largest=False)
         self._count(view)
+        second = max(self._daemon.engine.second, EPOCH_NS // NS)
         return Sight(
             now_ns=max(EPOCH_NS, self._daemon.clock.now_ns()),
             plan=self._plan,
+            second=second,
             view=view,
-            forced_usd=self._forced(),
+            forced_usd=self._forced(second),
             rates=self._rates,
             alerts=tuple(self.alerts),
             published=published,
@@ -97,9 +101,8 @@ class Camera:
         }
         self._frames, self._counted_s = frames, now_s
 
-    def _forced(self) -> dict[Position, tuple[float, ...]]:
+    def _forced(self, second: int) -> dict[Position, tuple[float, ...]]:
         engine = self._daemon.engine
-        second = max(engine.second, EPOCH_NS // NS)
         held = engine.arrays.seconds["usd"]
         first = (second // BIN_S + 1 - BINS) * BIN_S
         seconds = np.arange(first, first + BINS * BIN_S)
