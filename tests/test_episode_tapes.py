@@ -349,9 +349,9 @@ def test_orders_without_a_price_are_known_again() -> None:
     later_ns = market.now_ns + 300 * NS
     other = OrderRow("BTC-PERP", Position.LONG, later_ns, 2.0, None)
     for one in (core, again):
-        assert one.repeats["alpha"].counts != {}
+        assert one.intake.repeats["alpha"].counts != {}
         play(one, [frame(later_ns, 1, other)])
-        assert [key[3] for key in one.repeats["alpha"].counts] == [2.0]
+        assert [key[3] for key in one.intake.repeats["alpha"].counts] == [2.0]
     assert paint(core).dropped["repeat"] == 1
 
 

@@ -145,7 +145,7 @@ def _funding(engine: Engine, rows: list[int]) -> dict[str, float]:
     """Funding of each venue's largest perpetual, as a rate of eight hours."""
     found: dict[str, tuple[float, float]] = {}
     for row in rows:
-        funding = engine.funding.get(row)
+        funding = engine.intake.funding.get(row)
         if funding is None or funding.interval_s <= 0:
             continue
         size = float(engine.arrays.contracts["interest"][row])

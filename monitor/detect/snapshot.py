@@ -116,8 +116,8 @@ def take(engine: Engine) -> bytes:
         arrays=arrays,
         ladders=tuple(engine.judge.ladders),
         feeds=engine.feeds,
-        repeats=engine.repeats,
-        funding=engine.funding,
+        repeats=engine.intake.repeats,
+        funding=engine.intake.funding,
         listings={name: tuple(table) for name, table in engine.tables.items()},
         connections=tuple(
             OpenConnection(
@@ -167,7 +167,7 @@ def restore(engine: Engine, data: bytes) -> None:
     engine.watch.restore(found.contracts[k] for k in kept)
     places = {old: new for new, old in enumerate(kept)}
     _restore_rows(engine, found, places)
-    engine.funding.update(
+    engine.intake.funding.update(
         {places[row]: funding for row, funding in found.funding.items() if row in places}
     )
     engine.start(found.second)
@@ -191,7 +191,9 @@ def _restore_connections(engine: Engine, found: Snapshot) -> None:
     engine.feeds.streams.update(
         {key: s for key, s in found.feeds.streams.items() if key[0] in engine.venues}
     )
-    engine.repeats.update({n: r for n, r in found.repeats.items() if n in engine.repeats})
+    engine.intake.repeats.update(
+        {n: r for n, r in found.repeats.items() if n in engine.intake.repeats}
+    )
     for connection in found.connections:
         if connection.venue not in engine.venues:
             continue
