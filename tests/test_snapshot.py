@@ -192,7 +192,7 @@ def test_open_connections_go_on_where_their_readers_were() -> None:
     assert isinstance(heard[0], Heard)
     assert heard[0].frames > WARM_S
     assert again.connections[1].opened_ns == START_S * NS
-    assert again.intake.funding == core.funding
+    assert again.intake.funding == core.intake.funding
     assert len(again.intake.funding) == 1
     assert again.feeds == core.feeds
 
