@@ -50,8 +50,12 @@ def test_kernel_and_twin_agree(
     # A value on an edge may fall to either side of it, for the edges are powers of a decimal.
     assert _shifted(found, dict(twin.weights)) == []
     assert not bins[0].any()
-    expected = twin.quantile(q)
-    assert quantile.quantile(bins, mass, 1, q) == pytest.approx(expected, rel=0.021, nan_ok=True)
+    # A rank on the edge of a bin may round to either side of it.
+    ranked = quantile.quantile(bins, mass, 1, q)
+    assert any(
+        ranked == pytest.approx(twin.quantile(near), rel=0.021, nan_ok=True)
+        for near in (q, max(0.0, q - 1e-9), q + 1e-9)
+    )
 
 
 def _shifted(found: dict[int, float], expected: dict[int, float]) -> list[int]:
