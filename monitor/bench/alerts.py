@@ -1,9 +1,9 @@
 """How long an alert takes: from what decides it to the acknowledgement of a real broker.
 
 The daemon runs as in production, with market data of all watched assets coming in meanwhile.
-Forced orders fill the ladder of one asset and position after another through its tiers; holds
-are short, so that each ladder is soon filled again, and caps are out of the way, so that single
-orders do it. All else is as usual.
+Forced orders fill the ladder of one asset and position after another through its tiers, and at
+the end of a second several are judged at once. Holds are short, so that each ladder is soon
+filled again, and caps are out of the way, so that single orders do it; all else is as usual.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from monitor.parameters import Parameters
 from monitor.publish.outbox import AlertEntry
 from monitor.venues.binance import BINANCE
 
-LEAST_ALERTS: Final = 300
+LEAST_ALERTS: Final = 240
 LONGEST_S: Final = 60.0
 _LOOK_S: Final = 0.05
 _MS: Final = 1e3

@@ -40,6 +40,8 @@ PRICE: Final = 100.0
 LOAD_PER_S: Final = 5000
 _SLICE_S: Final = 0.01
 _LOAD_FRAMES: Final = 5000
+# Forced are the positions of so many assets, longs and shorts: a wide cascade.
+FORCED_ASSETS: Final = 12
 # One ladder's orders, in its asset's own scale: through the first, second and third tier.
 STEPS: Final = (3.2, 1.2, 2.6)
 _STEP_S: Final = 0.4
@@ -148,7 +150,7 @@ class _Orders:
     """The script of forced orders: which ladder gets how much, and when."""
 
     def __init__(self) -> None:
-        ladders = 2 * len(SYMBOLS)
+        ladders = 2 * FORCED_ASSETS
         self._unit = Parameters().prior_scale_ratio * OPEN_INTEREST
         self._next = 0
         self._script = sorted(
