@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.detect.confirmers import CONFIRMERS, REWAVE, Context, confirm, rewave_probability
+from monitor.detect.confirmers import CONFIRMERS, REWAVE, confirm, rewave_probability
+from monitor.detect.context import Context
 from monitor.events import Position
 from monitor.parameters import Parameters
 from tests.streams import examples

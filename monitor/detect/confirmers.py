@@ -9,28 +9,11 @@ from typing import Final
 
 import msgspec
 
+from monitor.detect.context import Context
 from monitor.events import Position
 from monitor.parameters import Parameters
 
 CONFIRMERS: Final = ("price", "open_interest", "depth", "basis", "taker_flow")
-
-
-class Context(msgspec.Struct, frozen=True, gc=False):
-    """The market around one asset at the last whole second; NaN is "not known"."""
-
-    price: float
-    spot_price: float
-    price_z60: float
-    price_z300: float
-    basis: float
-    basis_z: float
-    taker_z: float
-    depth_ratio: float
-    interest: float
-    interest_change_5m: float
-    interest_age_s: float
-    interest_slope: float
-    price_fresh: bool
 
 
 class Confirmation(msgspec.Struct, frozen=True, gc=False):

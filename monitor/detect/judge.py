@@ -15,10 +15,10 @@ from monitor.detect.arrays import Arrays
 from monitor.detect.confirmers import (
     CONFIRMERS,
     Confirmation,
-    Context,
     confirm,
     rewave_probability,
 )
+from monitor.detect.context import Context, context_of
 from monitor.detect.interest import interest_flat
 from monitor.detect.ladder import ENDED_STATES, Signals, Step, fading, next_step
 from monitor.detect.scale import Scales
@@ -28,7 +28,6 @@ from monitor.events import Completeness, Position
 from monitor.parameters import Parameters
 
 NS: Final = 1_000_000_000
-SLOPE_S: Final = 180
 TRIGGER_S: Final = 900
 HALF_LIFE_S: Final = 60
 FIVE_MINUTES: Final = WINDOWS_S.index(300)
@@ -64,8 +63,7 @@ class Judge:
         """Judge a ladder whose bucket has just risen through a tier, at the order that did it."""
         ladder = self.ladders[row]
         # Open interest moves within a second: an order is judged by what held at that order.
-        self._contexts.clear()
-        context = self._context(row // 2, second)
+        context = context_of(self._arrays, row // 2, second - 1)
         found = confirm(context, ladder.position, self._parameters)
         signals = self._signals(
             row,
@@ -140,31 +138,10 @@ class Judge:
     def _scale(self, row: int) -> float:
         return float(self._arrays.assets["scale"][row // 2])
 
-    def _context(self, asset: int, second: int) -> Context:
+    def _context(self, asset: int, last: int) -> Context:
         found = self._contexts.get(asset)
-        if found is not None:
-            return found
-        record = self._arrays.assets[asset]
-        # At a crossing the second still runs; what is known is the second before it.
-        last = int(record["price_second"])
-        found = Context(
-            price=float(record["price"]),
-            spot_price=float(record["spot_price"]),
-            price_z60=float(record["price_z60"]),
-            price_z300=float(record["price_z300"]),
-            basis=float(record["basis"]),
-            basis_z=float(record["basis_z"]),
-            taker_z=float(record["taker_z"]),
-            depth_ratio=float(record["depth_ratio"]),
-            interest=float(record["interest"]),
-            interest_change_5m=float(record["interest_change_5m"]),
-            interest_age_s=float(record["interest_age_s"]),
-            interest_slope=trend.changed_slope(
-                self._arrays.interests, asset, max(last, second - 1), SLOPE_S, self._arrays.slopes
-            ),
-            price_fresh=second - last <= 1 and not math.isnan(float(record["price"])),
-        )
-        self._contexts[asset] = found
+        if found is None:
+            found = self._contexts[asset] = context_of(self._arrays, asset, last)
         return found
 
     def _signals(

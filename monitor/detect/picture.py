@@ -3,11 +3,11 @@
 import math
 from typing import Final
 
-from kernels import flow, trend
+from kernels import flow
 from kernels.dtypes import BANDS_BP, MICRO_USD, PERPETUAL, WINDOWS_S
-from monitor.detect.confirmers import CONFIRMERS, Context, confirm
+from monitor.detect.confirmers import CONFIRMERS, confirm
+from monitor.detect.context import Context, context_of
 from monitor.detect.engine import NS, Engine
-from monitor.detect.judge import SLOPE_S
 from monitor.detect.view import (
     WINDOWS_S as WINDOW_NAMES,
 )
@@ -98,24 +98,7 @@ def _together(parts: list[dict[str, Total]]) -> dict[str, Total]:
 def _asset(engine: Engine, row: int, long: dict[str, Total], short: dict[str, Total]) -> AssetView:
     record = engine.arrays.assets[row]
     price, interest = float(record["price"]), float(record["interest"])
-    slope = trend.changed_slope(
-        engine.arrays.interests, row, engine.second - 1, SLOPE_S, engine.arrays.slopes
-    )
-    context = Context(
-        price=price,
-        spot_price=float(record["spot_price"]),
-        price_z60=float(record["price_z60"]),
-        price_z300=float(record["price_z300"]),
-        basis=float(record["basis"]),
-        basis_z=float(record["basis_z"]),
-        taker_z=float(record["taker_z"]),
-        depth_ratio=float(record["depth_ratio"]),
-        interest=interest,
-        interest_change_5m=float(record["interest_change_5m"]),
-        interest_age_s=float(record["interest_age_s"]),
-        interest_slope=slope,
-        price_fresh=not math.isnan(price),
-    )
+    context = context_of(engine.arrays, row, engine.second - 1)
     contracts = engine.arrays.contracts
     mine = [k for k in range(len(engine.watch.contracts)) if contracts["asset"][k] == row]
     age_s = context.interest_age_s
@@ -129,7 +112,7 @@ def _asset(engine: Engine, row: int, long: dict[str, Total], short: dict[str, To
         open_interest_base=interest,
         open_interest_usd=interest * price,
         open_interest_change_5m_ratio=context.interest_change_5m,
-        open_interest_slope_ratio_per_s=slope,
+        open_interest_slope_ratio_per_s=context.interest_slope,
         open_interest_event_ns=(
             0 if math.isnan(age_s) else engine.second * NS - int(age_s * 1000) * 1_000_000
         ),
