@@ -14,6 +14,7 @@ from monitor.cli import app
 from monitor.cli.demo import summary
 from monitor.demo.outcome import Outcome
 from monitor.demo.plan import EPOCH_NS, ONSET_S
+from monitor.errors import ConfigError
 from monitor.publish.alert import log_line
 from monitor.replay import Replay, files_of
 
@@ -96,8 +97,10 @@ def test_nothing_is_left_of_it(ran: Ran) -> None:
 
 
 def test_its_options_are_checked() -> None:
-    """A speed below 20 is refused as a usage error."""
+    """A speed below 20, and a picture in no directory, are refused as usage errors."""
     assert CliRunner().invoke(app, ["demo", "--headless", "--speed", "5"]).exit_code == 2
+    refused = CliRunner().invoke(app, ["demo", "--headless", "--svg", "no/where/demo.svg"])
+    assert isinstance(refused.exception, ConfigError)
 
 
 def test_the_ending_in_three_lines() -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from monitor import logs
 from monitor.cli.run import loop_factory, single
 from monitor.config import Log
+from monitor.errors import ConfigError
 
 if TYPE_CHECKING:
     from monitor.demo.outcome import Outcome
@@ -53,6 +54,14 @@ def demo(
     it exits 0 only if the cascade was followed to its end and every alert came through.
     """
     began_s = time.monotonic()
+    if svg is not None and not svg.absolute().parent.is_dir():
+        raise ConfigError(f"--svg: expected a file in a directory that is there, was {svg}")
+    console = Console(highlight=False)
+    watched = console.is_terminal and not headless
+    if watched:
+        console.print(
+            "Starting; the very first time the kernels are compiled, which takes a while."
+        )
     # The kernels compile, or are read from their cache, with this import.
     from monitor.demo.plan import Plan  # noqa: PLC0415 - see above
     from monitor.demo.show import Nobody, Portrait, Terminal  # noqa: PLC0415 - the same
@@ -61,8 +70,7 @@ def demo(
         duration = duration or HEADLESS_S
     plan = Plan(seed, speed, duration, str(record.absolute()) if record else "")
     portrait = Portrait(svg) if svg is not None else None
-    console = Console(highlight=False)
-    if headless or not console.is_terminal:
+    if not watched:
         logs.configure(Log(level="warning"))
         result = _play(plan, Nobody(portrait), began_s)
     else:
