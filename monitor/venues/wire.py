@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar, cast
 
 import msgspec
 
@@ -16,6 +16,25 @@ _LAST_MS = 9_999_999_999_999
 # only before three letters or more, since "1MIL" is a name too.
 _COUNT_BEFORE = re.compile(r"(1000|10000|100000|1000000|1M(?=\D{3}))(\D.*)")
 _COUNT_BEHIND = re.compile(r"(\D{2,})(1000|10000|100000|1000000)")
+
+
+_State = TypeVar("_State", bound=msgspec.Struct)
+
+
+class Remembering(Generic[_State]):
+    """What every Reader that remembers does with its state."""
+
+    _state: _State
+
+    @property
+    def state(self) -> msgspec.Struct:
+        """What it remembers; a copy put here goes on exactly where the copy was taken."""
+        return self._state
+
+    @state.setter
+    def state(self, state: msgspec.Struct) -> None:
+        assert isinstance(state, type(self._state))
+        self._state = cast("_State", state)
 
 
 class DamagedValue(ValueError):

@@ -41,6 +41,7 @@ from monitor.venues.bitfinex.messages import (
 )
 from monitor.venues.wire import (
     DamagedValue,
+    Remembering,
     events_of,
     finite,
     malformed,
@@ -104,7 +105,7 @@ _NO_STATUS = (NotUsed(Unused.OTHER, "derivative status without news"),)
 _EXECUTION = NotUsed(Unused.OTHER, "execution of a liquidation told before")
 
 
-class BitfinexReader:
+class BitfinexReader(Remembering[State]):
     """One connection's frames; see `State` for what it remembers."""
 
     def __init__(self, table: InstrumentTable) -> None:
@@ -115,16 +116,6 @@ class BitfinexReader:
             "trades": self._trades,
             "book": self._book,
         }
-
-    @property
-    def state(self) -> msgspec.Struct:
-        """What it remembers; a copy put here goes on exactly where the copy was taken."""
-        return self._state
-
-    @state.setter
-    def state(self, state: msgspec.Struct) -> None:
-        assert isinstance(state, State)
-        self._state = state
 
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Events of one frame; damage becomes `Malformed`."""

@@ -43,6 +43,7 @@ from monitor.venues.bitmex.messages import (
 )
 from monitor.venues.wire import (
     DamagedValue,
+    Remembering,
     finite,
     malformed,
     ms_to_ns,
@@ -93,7 +94,7 @@ _ROWS = msgspec.json.Decoder(list[msgspec.Raw])
 _PONG = (NotUsed(Unused.PONG),)
 
 
-class BitmexReader:
+class BitmexReader(Remembering[State]):
     """One connection's frames; see `State` for what it remembers."""
 
     def __init__(self, table: InstrumentTable) -> None:
@@ -105,16 +106,6 @@ class BitmexReader:
             "quote": _reading(QuoteRow, self._quote),
             "instrument": _reading(InstrumentRow, self._instrument),
         }
-
-    @property
-    def state(self) -> msgspec.Struct:
-        """What it remembers; a copy put here goes on exactly where the copy was taken."""
-        return self._state
-
-    @state.setter
-    def state(self, state: msgspec.Struct) -> None:
-        assert isinstance(state, State)
-        self._state = state
 
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Events of one frame; damage becomes `Malformed`."""

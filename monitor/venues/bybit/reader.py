@@ -37,6 +37,7 @@ from monitor.venues.wire import (
     LEAST,
     MOST,
     DamagedValue,
+    Remembering,
     data_row_by_row,
     events_of,
     finite,
@@ -110,7 +111,7 @@ _ONE_SIDED = (NotUsed(Unused.OTHER, "book with an empty side"),)
 _BLOCK_TRADE = NotUsed(Unused.OTHER, "block trade")
 
 
-class BybitReader:
+class BybitReader(Remembering[State]):
     """One connection's frames; see `State` for what it remembers."""
 
     def __init__(self, product: str, table: InstrumentTable) -> None:
@@ -127,16 +128,6 @@ class BybitReader:
         self._by_prefix = {
             f'{{"topic":"{kind}'.encode(): reading for kind, reading in self._by_kind.items()
         }
-
-    @property
-    def state(self) -> msgspec.Struct:
-        """The `State` of this connection, to be put into another Reader of its session."""
-        return self._state
-
-    @state.setter
-    def state(self, state: msgspec.Struct) -> None:
-        assert isinstance(state, State)
-        self._state = state
 
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Events of one frame; damage becomes `Malformed`."""

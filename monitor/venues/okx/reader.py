@@ -38,6 +38,7 @@ from monitor.venues.wire import (
     LEAST,
     MOST,
     DamagedValue,
+    Remembering,
     data_row_by_row,
     events_of,
     finite,
@@ -74,7 +75,7 @@ _NO_RATE = NotUsed(Unused.OTHER, "funding without a rate")
 _ONE_SIDED = NotUsed(Unused.OTHER, "book with an empty side")
 
 
-class OkxReader:
+class OkxReader(Remembering[State]):
     """One connection's frames; see `State` for what it remembers."""
 
     def __init__(self, table: InstrumentTable, opened_ns: int) -> None:
@@ -95,16 +96,6 @@ class OkxReader:
             f'{{"arg":{{"channel":"{channel}"'.encode(): reading
             for channel, reading in self._by_channel.items()
         }
-
-    @property
-    def state(self) -> msgspec.Struct:
-        """The `State` of this connection, to be put into another Reader of its session."""
-        return self._state
-
-    @state.setter
-    def state(self, state: msgspec.Struct) -> None:
-        assert isinstance(state, State)
-        self._state = state
 
     def read(self, frame: bytes, received_ns: int) -> Sequence[Event]:
         """Events of one frame; damage becomes `Malformed`."""
