@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Remembering(Generic[_State]):
     @state.setter
     def state(self, state: msgspec.Struct) -> None:
         assert isinstance(state, type(self._state))
-        self._state = cast("_State", state)
+        self._state = state
 
 
 class DamagedValue(ValueError):
