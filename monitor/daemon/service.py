@@ -93,6 +93,7 @@ class Daemon:
         self._saving = Saving(config.state, self.clock, self.engine, self.outbox, self._news)
         self._damaged = DamagedFrames(Path(config.state.path), self.engine.tally)
         self._stop = asyncio.Event()
+        self._bug: BaseException | None = None
 
     def stop(self) -> None:
         """Ask it to drain and leave."""
@@ -105,7 +106,9 @@ class Daemon:
             StateError: The state file cannot be used.
             ListenError: The HTTP address cannot be bound.
         """
-        self._core.begin(asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._take_bug)
+        self._core.begin(loop)
         if self._config.state.path:
             self._saving.restore()
         self.report.restored = True
@@ -149,7 +152,16 @@ class Daemon:
 
     async def _until_stopped(self) -> None:
         await self._stop.wait()
+        if self._bug is not None:
+            raise self._bug
         raise Stopped
+
+    def _take_bug(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """End it all for a failed callback of the loop: nobody waits for one, who would know?"""
+        loop.default_exception_handler(context)
+        if "handle" in context:
+            self._bug = context.get("exception")
+            self._stop.set()
 
     def _begin(self, entries: Log) -> None:
         started_ns = self.report.started_ns = entries.now_ns()
