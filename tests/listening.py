@@ -111,8 +111,12 @@ class _Pump(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         """Carry what the client says, while a thread carries what it is answered."""
-        client: socket.socket = self.request
-        with socket.create_connection(("127.0.0.1", self.server.onto)) as onto:
+        with contextlib.suppress(ConnectionRefusedError):
+            onto = socket.create_connection(("127.0.0.1", self.server.onto))
+            self._carry(self.request, onto)
+
+    def _carry(self, client: socket.socket, onto: socket.socket) -> None:
+        with onto:
             answers = threading.Thread(target=self._answer, args=(onto, client))
             answers.start()
             with contextlib.suppress(OSError):

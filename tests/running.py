@@ -220,12 +220,20 @@ class Monitor:
         found: list[dict[str, Any]] = []
 
         def holds() -> bool:
-            assert self.running, self.log.read_text()
             found[:] = [t for t in self.told(event) if fields.items() <= t.items()]
             return bool(found)
 
-        until(holds, within_s, f"for {event!r} {fields}")
+        self.until(holds, within_s, f"for {event!r} {fields}")
         return found[0]
+
+    def until(self, holds: Callable[[], object], within_s: float = 20.0, what: str = "") -> None:
+        """As `until`, but no longer than it runs."""
+
+        def alive() -> object:
+            assert self.running, self.log.read_text()
+            return holds()
+
+        until(alive, within_s, what)
 
     @property
     def running(self) -> bool:

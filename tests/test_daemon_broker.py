@@ -138,7 +138,7 @@ def test_without_a_broker_the_daemon_watches_on(tmp_path: Path) -> None:
             assert states <= 3.0
             broker.start()
             daemon.until_told("broker connected")
-            running.until(witness.alerts, what="for the alert that was kept")
+            daemon.until(witness.alerts, what="for the alert that was kept")
             assert [alert["id"] for alert in witness.alerts()] == decided[-1:]
             assert daemon.ready() == (200, [])
             assert listening.retained(broker.port)["liqmon/status"] == {"state": "online"}

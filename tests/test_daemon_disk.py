@@ -18,7 +18,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
         )
         with running.monitor(tmp_path, table) as daemon:
             daemon.until_told("started")
-            running.until(daemon.state.exists, what="for a first save")
+            daemon.until(daemon.state.exists, what="for a first save")
             assert daemon.metric("liqmon_recording_failed") == 0.0
             before = daemon.limit_files(0)
             daemon.until_told("state not saved", reason="File too large")

@@ -85,13 +85,13 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         running.monitor(directory, running.settings(market, directory, None)) as daemon,
     ):
         daemon.until_told("started")
-        running.until(lambda: all_flow(daemon), 30, "for every stream to flow")
+        daemon.until(lambda: all_flow(daemon), 30, "for every stream to flow")
         it.streams.update(labels["venue"] for labels, _ in daemon.series("liqmon_stream_flowing"))
         before = market.counts()
         began = time.monotonic()
         for fault in FAULTS:
             market.fault(fault)
-        running.until(lambda: set(daemon.ready()[1]) >= FAULTY, 30, "for the faulty ones")
+        daemon.until(lambda: set(daemon.ready()[1]) >= FAULTY, 30, "for the faulty ones")
         it.frames = frames(daemon)
         daemon.until_told("state changed", state="ONSET")
         it.ready, it.later = daemon.ready(), frames(daemon)
@@ -100,10 +100,10 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
         it.asked = {name: after[name] - before.get(name, 0) for name in after}
         for fault in FAULTS:
             market.fault(fault, on=False)
-        running.until(lambda: all_flow(daemon), 60, "for the recovery")
+        daemon.until(lambda: all_flow(daemon), 60, "for the recovery")
         it.stopped, it.flowed = told(daemon, "stream stopped"), told(daemon, "stream flows")
         market.fault("truncated@okx")
-        running.until(
+        daemon.until(
             lambda: daemon.metric("liqmon_malformed_total", venue="okx"), what="for damage"
         )
         it.malformed = {
