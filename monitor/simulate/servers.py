@@ -42,7 +42,7 @@ HOST = "127.0.0.1"
 SLICE_WALL_S = 0.0125  # frames of a second go out in slices about this far apart
 MOST_SLICES = 10
 OVERSIZED_EVERY = 200  # frames of a connection
-OVERSIZED_BYTES = 2 << 20
+OVERSIZED_BYTES = 8 * 1024 * 1024  # more than the daemon takes of one frame
 GARBAGE = '{"e":"\N{REPLACEMENT CHARACTER}",,]\x00 not json }'.encode()
 
 
