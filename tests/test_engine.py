@@ -108,6 +108,7 @@ def test_verdicts_wait_for_no_later_event() -> None:
             Outcome.RESTART,
         ),
         ((InterestRow("NEW", 1, 1.0),), Outcome.USEFUL),
+        ((FundingRow("DOGE-PERP", 1, 1e-4, 28_800),), Outcome.USEFUL),
     ],
 )
 def test_a_frame_is_worth_its_weightiest_event(rows: tuple[Row, ...], outcome: Outcome) -> None:

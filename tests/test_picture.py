@@ -6,7 +6,7 @@ from monitor.detect import snapshot
 from monitor.detect.picture import paint
 from monitor.detect.verdict import Baseline, State
 from monitor.detect.view import WINDOWS_S, LadderView, Total
-from monitor.events import Position, Unused
+from monitor.events import Fact, FactKind, Position, Unused
 from tests import tape
 from tests.stand_in import BookRow, FundingRow, OrderRow, OtherRow, Row
 from tests.tape import NS, WARM_S, cascade, frame, play, warm_engine, warm_market
@@ -186,6 +186,7 @@ def test_counts_are_painted_by_venue_and_kind() -> None:
     core, market = warm_engine(), warm_market()
     now_ns = market.now_ns
     market.disconnect("beta")
+    core.fact(Fact(now_ns, 9, "alpha", "idle", FactKind.CONNECTING))
     play(core, [frame(now_ns, 1, OtherRow(Unused.PONG)), tape.Frame(now_ns, 1, b"{")])
     play(core, market.go(10).entries)
     view = paint(core)
@@ -195,6 +196,7 @@ def test_counts_are_painted_by_venue_and_kind() -> None:
     assert view.not_used == {("alpha", "pong"): 1}
     assert view.malformed == {("alpha", "not a list of rows"): 1}
     assert [(s.venue, s.state) for s in view.streams] == [
+        ("alpha", "connecting"),
         ("alpha", "flowing"),
         ("beta", "disconnected"),
     ]
