@@ -4,8 +4,8 @@ Bare is what any Python process pays: `websockets` gives the bytes, `orjson` par
 nothing is done with the result. Whole is the daemon itself, as it runs in production: socket,
 log, Reader, batch, kernel, ladders. Both get the same frames from the same sender as fast as
 they can take them, on the same loop; both are measured after a connection that warmed them up;
-runs of the two kinds alternate. The ratio is above 1 where our own way of taking messages from
-a socket saves more than all that comes after it costs.
+runs of the two kinds alternate. Whole saves the queue between socket and receiver that bare pays
+for, so the ratio says what all that follows costs beyond that.
 """
 
 import asyncio
