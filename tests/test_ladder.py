@@ -31,7 +31,6 @@ STEPS = {
 # Nothing happens, and everything is known.
 CALM = Signals(
     level=0.0,
-    rose=False,
     on_second=True,
     confirmers=0,
     rate=5.0,
@@ -74,7 +73,7 @@ def test_nothing_follows_from_nothing(state: State) -> None:
 # Each row of the table: its sources, its target, what makes it hold, and what each part of
 # that may be instead, one at a time, so that it no longer does.
 ROWS: list[tuple[tuple[State, ...], State, dict[str, Any], dict[str, list[Any]]]] = [
-    ((QUIET, NOTICE, BUILDING, *ENDED), ONSET, {"rose": True}, {"rose": [False]}),
+    ((QUIET, NOTICE, BUILDING, *ENDED), ONSET, {"level": 6.0}, {"level": [5.99, NAN]}),
     (
         (QUIET, NOTICE, *ENDED),
         BUILDING,
@@ -123,7 +122,7 @@ ROWS: list[tuple[tuple[State, ...], State, dict[str, Any], dict[str, list[Any]]]
         {"fading_s": 20, "on_second": True},
         {"fading_s": [19], "on_second": [False]},
     ),
-    ((EXHAUSTING,), CASCADING, {"rose": True}, {"rose": [False]}),
+    ((EXHAUSTING,), CASCADING, {"level": 6.0}, {"level": [5.99, NAN]}),
     (
         (EXHAUSTING,),
         CASCADING,
@@ -174,7 +173,6 @@ def _either(*values: Any) -> st.SearchStrategy[Any]:
 ANY = st.builds(
     Signals,
     level=_either(0.0, 1.49, 1.5, 2.99, 3.0, 4.0, 5.99, 6.0, 99.0, NAN),
-    rose=st.booleans(),
     on_second=st.booleans(),
     confirmers=st.integers(0, 5),
     rate=_either(0.0, 0.99, 1.0, 40.0, NAN),
@@ -207,11 +205,11 @@ def _by_the_notes(state: State, s: Signals) -> State | None:  # noqa: PLR0911 - 
         case State.CASCADING:
             return EXHAUSTING if s.on_second and s.fading_s >= 20 else None
         case State.EXHAUSTING:
-            if s.rose or s.rate_of_episode >= 0.15 or s.beyond_ratio > 0.10:
+            if s.level >= 6 or s.rate_of_episode >= 0.15 or s.beyond_ratio > 0.10:
                 return CASCADING
             over = s.since_extreme_s >= 900 and s.rate < 1 and s.interest_flat is True
             return EXHAUSTED if s.on_second and over else None
-    if s.rose:
+    if s.level >= 6:
         return ONSET
     if state is not BUILDING and s.level >= 4 and pressed:
         return BUILDING
@@ -273,7 +271,7 @@ def test_a_pause_is_little_flow_and_no_new_extreme(signals: dict[str, Any], hold
 def test_levels_may_be_skipped_and_the_higher_one_wins() -> None:
     """From rest, a bucket at the building tier goes there at once, and onset before all."""
     assert target(QUIET, level=4.5, confirmers=3) is BUILDING
-    assert target(QUIET, level=7.0, confirmers=5, rose=True) is ONSET
+    assert target(QUIET, level=7.0, confirmers=5) is ONSET
 
 
 def test_every_row_has_a_reason_of_its_own_kind() -> None:

@@ -31,7 +31,6 @@ NS: Final = 1_000_000_000
 TRIGGER_S: Final = 900
 HALF_LIFE_S: Final = 60
 FIVE_MINUTES: Final = WINDOWS_S.index(300)
-ONSET_TIER: Final = 3
 POSITIONS: Final = (Position.LONG, Position.SHORT)
 
 
@@ -69,7 +68,6 @@ class Judge:
             row,
             found,
             context,
-            rose=int(self._arrays.pressure["tier"][row]) == ONSET_TIER,
             on_second=False,
             now_ns=received_ns,
         )
@@ -95,7 +93,7 @@ class Judge:
                 continue
             context = self._context(row // 2, second)
             found = confirm(context, ladder.position, self._parameters)
-            signals = self._signals(row, found, context, rose=False, on_second=True, now_ns=now_ns)
+            signals = self._signals(row, found, context, on_second=True, now_ns=now_ns)
             target = State.UNCONFIRMED if ladder.in_episode else State.QUIET
             step = Step(frozenset(), target, fading, "observation was interrupted for too long")
             self._enter(row, step, signals, found, context, now_ns, now_ns, missing, second)
@@ -110,11 +108,11 @@ class Judge:
             self._observe_episode(row, ladder, context, second)
         ladder.quiet_s = ladder.quiet_s + 1 if level < p.quiet_level else 0
         found = confirm(context, ladder.position, p)
-        signals = self._signals(row, found, context, rose=False, on_second=True, now_ns=now_ns)
+        signals = self._signals(row, found, context, on_second=True, now_ns=now_ns)
         calm = level < p.notice_tier and signals.rate < 1.0
         ladder.calm_s = ladder.calm_s + 1 if calm else 0
         ladder.fading_s = ladder.fading_s + 1 if fading(signals, p) else 0
-        signals = self._signals(row, found, context, rose=False, on_second=True, now_ns=now_ns)
+        signals = self._signals(row, found, context, on_second=True, now_ns=now_ns)
         step = next_step(ladder.state, signals, p)
         if step is not None:
             self._enter(row, step, signals, found, context, now_ns, now_ns, missing, second)
@@ -150,7 +148,6 @@ class Judge:
         found: Confirmation,
         context: Context,
         *,
-        rose: bool,
         on_second: bool,
         now_ns: int,
     ) -> Signals:
@@ -160,7 +157,6 @@ class Judge:
         share_60s = float(record["share_60s"])
         return Signals(
             level=self._level(row),
-            rose=rose,
             on_second=on_second,
             confirmers=len(found.names),
             rate=share_60s / scale,

@@ -5,8 +5,8 @@ order and the first whose rule holds is taken; levels may be skipped. Tiers are 
 the bucket in units of the asset's own scale u. Hysteresis runs on the bucket alone: confirmers
 may gate a way in, never a way out, because gating the re-arm by them made it flap. Where a
 pause or an end is called (EXHAUSTING, and every way an episode ends) the bucket starts again
-from empty, as a CUSUM does after an alarm; so "rises through the onset tier" always means that
-much new forced flow.
+from empty, as a CUSUM does after an alarm; so a bucket at the onset tier always means that much
+new forced flow.
 
 Rules and defaults follow the measured reference of the project's detection notes: a call that
 forced flow is over within three minutes of the extreme is followed by another wave more often
@@ -32,7 +32,6 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         level: Bucket over own scale, g / u.
-        rose: Whether the bucket has just risen through the onset tier.
         on_second: Whether a whole second has just ended; holds are counted on those.
         confirmers: How many confirmers hold.
         rate: Forced share of the last 60 s, in u.
@@ -51,7 +50,6 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
     """
 
     level: float
-    rose: bool
     on_second: bool
     confirmers: int
     rate: float
@@ -78,8 +76,8 @@ class Step(msgspec.Struct, frozen=True):
     reason: str
 
 
-def _onset(s: Signals, _: Parameters) -> bool:
-    return s.rose
+def _onset(s: Signals, p: Parameters) -> bool:
+    return s.level >= p.onset_tier
 
 
 def _notice(s: Signals, p: Parameters) -> bool:
@@ -132,7 +130,11 @@ def _exhausting(s: Signals, p: Parameters) -> bool:
 
 
 def _new_wave(s: Signals, p: Parameters) -> bool:
-    return s.rose or s.rate_of_episode >= p.wave_rate_ratio or s.beyond_ratio > p.wave_range_ratio
+    return (
+        s.level >= p.onset_tier
+        or s.rate_of_episode >= p.wave_rate_ratio
+        or s.beyond_ratio > p.wave_range_ratio
+    )
 
 
 def _exhausted(s: Signals, p: Parameters) -> bool:
