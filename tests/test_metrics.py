@@ -8,7 +8,9 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from monitor.config import Credentials, Mqtt
 from monitor.detect.verdict import Baseline, State
@@ -220,16 +222,36 @@ async def test_14_venues_and_20_assets_stay_within_the_budget() -> None:
     assert families_by_size[0] == ("liqmon_liquidation_orders_total", 14 * 21)
 
 
-async def test_a_scrape_at_the_budget_does_not_hold_up_the_loop() -> None:
-    """The best of several scrapes takes at most 20 ms, the market's picture aside."""
+async def test_a_scrape_costs_little_beside_its_rendering() -> None:
+    """What is ours of a full scrape costs less than the library's rendering of it."""
     registry = CollectorRegistry()
     with_everything(registry, samples.market_view(VENUES, ASSETS))
+    collected = list(registry.collect())
+    ready_made = CollectorRegistry()
+    ready_made.register(Collected(collected))
+    assert len(generate_latest(ready_made)) > 0.9 * len(generate_latest(registry))
+    assert least_s(registry) < 2.0 * least_s(ready_made)
+
+
+class Collected(Collector):
+    """Families that cost nothing to collect."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = list(families)
+
+    def collect(self) -> Iterable[Metric]:
+        """The families."""
+        return self._families
+
+
+def least_s(registry: CollectorRegistry) -> float:
+    """CPU seconds of the quickest of several scrapes."""
     took_s = []
     for _ in range(9):
         began = time.process_time()
         generate_latest(registry)
         took_s.append(time.process_time() - began)
-    assert min(took_s) <= 0.020
+    return min(took_s)
 
 
 async def test_the_catalogue_lists_what_is_shown_and_nothing_else() -> None:
