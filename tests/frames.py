@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,39 +70,6 @@ def fill(table: InstrumentTable, venue: Venue, product: str, body: bytes) -> Non
     (listing,) = venue.answer("instruments", product, body, RECEIVED_NS, table)
     assert isinstance(listing, Listing)
     table.replace(listing.product, listing.instruments)
-
-
-def numbers(event: Event) -> Iterator[tuple[str, float]]:
-    """Every number of an event by its name, those of book levels included."""
-    for name, value in msgspec.structs.asdict(event).items():
-        if isinstance(value, tuple):
-            for level in value:
-                if isinstance(level, tuple):
-                    yield from ((name, part) for part in level)
-        elif isinstance(value, float | int) and not isinstance(value, bool):
-            yield name, value
-
-
-# What may be zero: a rate, measured interest, and stamps and intervals that are not known.
-_MAY_BE_ZERO = {
-    "rate_ratio",
-    "open_interest",
-    "open_interest_base",
-    "interval_s",
-    "next_funding_ns",
-}
-
-
-def assert_sound(events: Sequence[Event]) -> None:
-    """Numbers of events are finite and positive, or NaN where that means "not known"."""
-    for event in events:
-        for name, value in numbers(event):
-            if math.isnan(value):
-                assert name not in {"quantity", "open_interest", "mark_price", "rate_ratio"}
-                continue
-            assert math.isfinite(value), (name, event)
-            assert name == "rate_ratio" or value >= 0.0, (name, event)
-            assert name in _MAY_BE_ZERO or value > 0.0, (name, event)
 
 
 def golden_pairs(*tests: str) -> list[tuple[bytes, list[dict[str, Any]]]]:

@@ -5,8 +5,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from monitor.events import (
     BookTop,
@@ -26,7 +24,6 @@ from monitor.venues.bybit import BYBIT, BYBIT_SPOT
 from monitor.venues.contract import Reader, Venue
 from tests.frames import (
     RECEIVED_NS,
-    assert_sound,
     expected,
     fill,
     frames,
@@ -115,46 +112,6 @@ def test_each_frame_gives_exactly_its_events(name: str) -> None:
     assert len(read) == len(wanted)
     for note, got, want in zip(notes(name), read, wanted, strict=True):
         assert got == want, note
-
-
-@pytest.mark.parametrize("name", VENUES)
-def test_the_same_frames_give_the_same_events(name: str) -> None:
-    """A second Reader of the same prefix gives the same events: nothing hidden decides."""
-    fixture = frames(name)
-    assert read_all(reader_of(name), fixture) == read_all(reader_of(name), fixture)
-
-
-@pytest.mark.parametrize("name", VENUES)
-def test_a_restored_state_goes_on_exactly_there(name: str) -> None:
-    """After any frame the state, written and read back, makes a fresh Reader equal to the old."""
-    fixture = frames(name)
-    whole = read_all(reader_of(name), fixture)
-    for cut in range(len(fixture)):
-        first, second = reader_of(name), reader_of(name)
-        read_all(first, fixture[:cut])
-        packed = msgspec.msgpack.encode(first.state)
-        second.state = msgspec.convert(msgspec.msgpack.decode(packed), type(second.state))
-        rest = read_all(second, [b""] * cut + fixture[cut:])
-        assert rest[cut:] == whole[cut:]
-
-
-@pytest.mark.parametrize("name", VENUES)
-@settings(max_examples=150, deadline=None)
-@given(data=st.data())
-def test_no_damage_to_a_frame_raises_or_makes_a_false_number(
-    name: str, data: st.DataObject
-) -> None:
-    """Any byte changed and any cut gives events with sound numbers, whatever came before."""
-    reader = reader_of(name)
-    for frame in frames(name):
-        reader.read(frame, RECEIVED_NS)
-    for frame in frames(name):
-        damaged = bytearray(frame)
-        if damaged:
-            place = data.draw(st.integers(0, len(damaged) - 1))
-            damaged[place] = data.draw(st.integers(0, 255))
-            damaged = damaged[: data.draw(st.just(len(frame)) | st.integers(0, len(frame)))]
-        assert_sound(reader.read(bytes(damaged), RECEIVED_NS))
 
 
 @pytest.mark.parametrize(
