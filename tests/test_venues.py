@@ -364,7 +364,7 @@ def test_an_answer_of_any_bytes_is_told_not_raised(venue: Venue, poll: str) -> N
 
 
 @every_venue
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(data=st.data())
 def test_damaged_bytes_never_raise_and_never_lie(venue: Venue, data: st.DataObject) -> None:
     """Whatever the bytes are, events come out, their numbers are sound, and reading goes on."""
