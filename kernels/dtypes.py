@@ -182,3 +182,24 @@ limits_dtype = np.dtype(
     align=True,
 )
 """What the hot door needs of the parameters; one record (numba freezes globals in its cache)."""
+
+tape_dtype = np.dtype(
+    [
+        ("perp", np.float64),  # US dollars per coin
+        ("spot", np.float64),
+        ("mark", np.float64),
+        ("interest", np.float64),  # true open interest, coins
+        ("forced_long", np.float64),  # coins that forced orders closed in this second
+        ("forced_short", np.float64),
+        ("endogenous_long", np.float64),  # the part that no mark without forced orders had reached
+        ("endogenous_short", np.float64),
+        ("depth_usd", np.float64),  # both sides of all perp books within 1 %
+        ("taker", np.float64),  # coins bought minus sold by takers on perps, forced ones included
+        ("volume", np.float64),  # coins traded on perps
+        ("spot_taker", np.float64),
+        ("funding_ratio", np.float64),  # predicted funding, 8-h equivalent
+        ("stress", np.float64),  # 0 calm .. 1: how far venues fall behind
+    ],
+    align=True,
+)
+"""One second of one simulated asset, whole and true: what venues show of it is another matter."""
