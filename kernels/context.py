@@ -16,6 +16,7 @@ from kernels.dtypes import (
     CONTEXT_HELD,
     PERPETUAL,
     SPOT,
+    Integers,
     Reals,
     Records,
     asset_dtype,
@@ -65,6 +66,7 @@ def _median(values: Reals, n: int) -> float:
         float64[::1],
         float64[::1],
         float64[::1],
+        int64[::1],
     )
 )
 def close_second(
@@ -78,6 +80,7 @@ def close_second(
     perp_values: Reals,
     spot_values: Reals,
     ratios: Reals,
+    chain: Integers,
 ) -> None:
     """End a second: renew every asset's context from its contracts.
 
@@ -92,9 +95,25 @@ def close_second(
         perp_values: Room for one value a contract.
         spot_values: The same.
         ratios: The same.
+        chain: Room for one number a contract and one an asset.
+
+    Rows of contracts are given out in order: the first without an asset ends them.
     """
     now_ns = (second + 1) * NS
     here = second % CONTEXT_HELD
+    # The contracts of each asset in order of their rows: each names the next, -1 for none.
+    room = len(contracts)
+    for asset in range(len(assets)):
+        chain[room + asset] = -1
+    rows = 0
+    while rows < room and contracts["asset"][rows] >= 0:
+        rows += 1
+    for back in range(rows):
+        c = rows - 1 - back
+        if contracts["live"][c] == 1:
+            asset = int64(contracts["asset"][c])
+            chain[c] = chain[room + asset]
+            chain[room + asset] = c
     for asset in range(len(assets) - 1):
         # One pass over the contracts: prices, interest and depth.
         perps = 0
@@ -103,9 +122,10 @@ def close_second(
         level = 0.0
         known = 0
         band_used = -1
-        for c in range(len(contracts)):
-            if contracts["asset"][c] != asset or contracts["live"][c] == 0:
-                continue
+        following = chain[room + asset]
+        while following >= 0:
+            c = following
+            following = chain[c]
             if not math.isnan(contracts["interest"][c]):
                 level += contracts["interest"][c]
                 known += 1
@@ -160,24 +180,23 @@ def close_second(
         newest_left = int64(9_223_372_036_854_775_807)
         while known > 0 and covered < 0.5 * level:
             newest = int64(-1)
-            for c in range(len(contracts)):
+            c = chain[room + asset]
+            while c >= 0:
                 if (
-                    contracts["asset"][c] == asset
-                    and contracts["live"][c] == 1
-                    and not math.isnan(contracts["interest"][c])
+                    not math.isnan(contracts["interest"][c])
                     and newest < contracts["interest_ns"][c] < newest_left
                 ):
                     newest = contracts["interest_ns"][c]
+                c = chain[c]
             if newest < 0:
                 break
-            for c in range(len(contracts)):
-                if (
-                    contracts["asset"][c] == asset
-                    and contracts["live"][c] == 1
-                    and contracts["interest_ns"][c] == newest
-                    and not math.isnan(contracts["interest"][c])
+            c = chain[room + asset]
+            while c >= 0:
+                if contracts["interest_ns"][c] == newest and not math.isnan(
+                    contracts["interest"][c]
                 ):
                     covered += contracts["interest"][c]
+                c = chain[c]
             newest_left = newest
             age = max(0.0, (now_ns - newest) * 1e-9)
         assets["interest_age_s"][asset] = age

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 Records = npt.NDArray[np.void]
 Reals = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
 
 # Kinds of events in a batch.
 LIQUIDATION: Final = 0
@@ -203,3 +204,17 @@ tape_dtype = np.dtype(
     align=True,
 )
 """One second of one simulated asset, whole and true: what venues show of it is another matter."""
+
+scale_dtype = np.dtype(
+    [
+        ("prior", np.float64),  # u before there is a day of samples
+        ("least", np.float64),  # bounds of the own quantile
+        ("most", np.float64),
+        ("quantile", np.float64),
+        ("days", np.float64),  # until the own quantile stands alone
+        ("sample_s", np.float64),  # seconds that one sample stands for
+        ("fade", np.float64),  # factor of all weights, once an hour
+    ],
+    align=True,
+)
+"""What the own scale needs of the parameters; one record."""

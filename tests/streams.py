@@ -200,7 +200,10 @@ class Rig:
         self.prices = np.full((rows, dtypes.CONTEXT_HELD), np.nan)
         self.interests = np.full((rows, dtypes.CONTEXT_HELD), np.nan)
         self.takers = np.zeros((rows, dtypes.CONTEXT_HELD))
-        self.room = tuple(np.zeros(len(CONTRACTS)) for _ in range(3))
+        self.room = (
+            *(np.zeros(len(CONTRACTS)) for _ in range(3)),
+            np.zeros(len(CONTRACTS) + ASSETS + 1, np.int64),
+        )
         self.limits = np.zeros(1, dtypes.limits_dtype)
         for name in ("drain_per_s", "contract_cap", "asset_cap", "late_ns"):
             self.limits[name] = getattr(limits, name)

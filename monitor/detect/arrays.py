@@ -56,7 +56,12 @@ class Arrays:
         self.takers = np.zeros((rows, d.CONTEXT_HELD))
 
         # Room the kernels work in; no state.
-        self.room = (np.zeros(contracts), np.zeros(contracts), np.zeros(contracts))
+        self.room = (
+            np.zeros(contracts),
+            np.zeros(contracts),
+            np.zeros(contracts),
+            np.zeros(contracts + rows, np.int64),
+        )
         self.slopes = np.zeros(60 * 59 // 2)
         self.batch = np.zeros(BATCH, d.event_dtype)
         self.limits = np.zeros(1, d.limits_dtype)

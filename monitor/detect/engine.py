@@ -5,9 +5,10 @@ second boundaries of the market clock, whoever calls: a frame, an answer, a fact
 daemon's timer. Events wait in a batch for the kernel; when the batch runs changes no verdict.
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Final
+
+import numpy as np
 
 from kernels import context, dtypes, flow
 from monitor.detect.arrays import BATCH, Arrays
@@ -176,15 +177,20 @@ class Engine:
                 a.limits,
             )
             if taken <= waiting:
-                event = a.batch[taken - 1]
-                ladder = 2 * int(a.contracts["asset"][event["row"]]) + int(event["position"])
-                self.judge.crossing(
-                    ladder,
-                    int(event["event_ns"]),
-                    int(event["received_ns"]),
-                    self.missing,
-                    self.second,
-                )
+                self.cross(a.batch[taken - 1])
+
+    def cross(self, order: np.void) -> int:
+        """Judge an order that lifted its bucket through a tier; says whose, the ladder's row."""
+        row = int(self.arrays.contracts["asset"][order["row"]])
+        ladder = 2 * row + int(order["position"])
+        self.judge.crossing(
+            ladder,
+            int(order["event_ns"]),
+            int(order["received_ns"]),
+            self.missing,
+            self.second,
+        )
+        return ladder
 
     def drain(self) -> list[Verdict]:
         """Verdicts since the last call, in order."""
@@ -226,21 +232,11 @@ class Engine:
         While no stream of forced orders flows, and for assets whose open interest is not
         known, nothing was observed: no sample, rather than a sample of zero.
         """
-        watched = len(self.watch.assets)
-        if not any(
+        if any(
             stream.venue in self.watch.venues and stream.flowing(self._boundary_ns)
             for stream in self.feeds.streams.values()
         ):
-            return
-        shares = self.arrays.pressure["share_60s"][: 2 * watched].reshape(watched, 2).copy()
-        assets = self.arrays.assets
-        for asset in range(watched):
-            if not assets["interest"][asset] > 0.0:
-                shares[asset] = math.nan
-        self.scales.sample(shares)
-        for asset in range(watched):
-            if not assets["frozen"][asset]:
-                assets["scale"][asset] = self.scales.scale(asset)
+            self.scales.renew(self.arrays.assets, self.arrays.pressure)
 
     def _jump(self, second: int) -> None:
         """Pass over a long pause: totals are rolled, open episodes end, the moment is lost."""

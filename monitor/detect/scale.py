@@ -12,22 +12,42 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from kernels import quantile
+from kernels import dtypes, quantile
+from kernels.dtypes import Records
 from monitor.detect.verdict import Baseline
 from monitor.parameters import Parameters
 
 SAMPLE_S: Final = 10
-DAY_S: Final = 86_400.0
+DAY_S: Final = quantile.DAY_S
 
 
 class Scales:
-    """Histograms of all watched assets (rows) and what follows from them."""
+    """Histograms of all watched assets (rows) and what follows from them.
+
+    Attributes:
+        bins: Weights (assets x bins), float64.
+        mass: Their sums (assets).
+        sampled_s: Seconds that each asset's samples stand for (assets).
+        rules: The parameters as the kernels take them, one record.
+    """
 
     def __init__(self, assets: int, parameters: Parameters) -> None:
         self.parameters = parameters
         self.bins = np.zeros((assets, quantile.BINS))
         self.mass = np.zeros(assets)
         self.sampled_s = np.zeros(assets)
+        self.rules = np.zeros(1, dtypes.scale_dtype)
+        self.rules["prior"] = parameters.prior_scale_ratio
+        self.rules["least"] = parameters.least_scale_ratio
+        self.rules["most"] = parameters.most_scale_ratio
+        self.rules["quantile"] = parameters.scale_quantile
+        self.rules["days"] = parameters.scale_days
+        self.rules["sample_s"] = SAMPLE_S
+        self.rules["fade"] = math.exp(-1.0 / (24.0 * parameters.scale_days))
+
+    def renew(self, assets: Records, pressure: Records) -> None:
+        """Sample every asset's 60-s shares and renew the scales that no episode holds."""
+        quantile.renew(self.bins, self.mass, self.sampled_s, assets, pressure, self.rules)
 
     def sample(self, shares_60s: npt.NDArray[np.float64]) -> None:
         """Take one sample of both positions of every asset: (assets x 2), NaN for unknown."""
@@ -36,7 +56,7 @@ class Scales:
 
     def age_hour(self) -> None:
         """Let an hour pass over the weights."""
-        quantile.age(self.bins, self.mass, math.exp(-1.0 / (24.0 * self.parameters.scale_days)))
+        quantile.age(self.bins, self.mass, float(self.rules["fade"][0]))
 
     def baseline(self, asset: int) -> Baseline:
         """What an asset's scale rests on."""
@@ -48,12 +68,4 @@ class Scales:
 
     def scale(self, asset: int) -> float:
         """An asset's u, as a share of open interest."""
-        p = self.parameters
-        prior = p.prior_scale_ratio
-        days = self.sampled_s[asset] / DAY_S
-        if days < 1.0:
-            return prior
-        own = quantile.quantile(self.bins, self.mass, asset, p.scale_quantile)
-        own = min(p.most_scale_ratio, max(p.least_scale_ratio, own))
-        weight = min(1.0, (days - 1.0) / max(1e-9, p.scale_days - 1.0))
-        return math.exp((1.0 - weight) * math.log(prior) + weight * math.log(own))
+        return quantile.own_scale(self.bins, self.mass, self.sampled_s, asset, self.rules)

@@ -1,0 +1,281 @@
+"""The passage of time: many seconds of one detector in one call, from a structured batch.
+
+It does what the engine does for frames, in the same order: take the events received before the
+second's end, drain the buckets, renew the market around them, sample the scales, roll the
+windows. Whoever judges is asked where the engine would ask: at an order that crosses a tier,
+and at the end of a second in which a ladder is not at rest. Between two such moments nothing
+but compiled code runs, so months of a simulated market pass in minutes.
+"""
+
+import math
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+from numba import float32, float64, int64, uint8
+from numba.np.numpy_support import from_dtype
+
+from kernels import context, flow, quantile
+from kernels.dtypes import (
+    BANDS_BP,
+    Integers,
+    Reals,
+    Records,
+    asset_dtype,
+    book_dtype,
+    bucket_dtype,
+    contract_dtype,
+    event_dtype,
+    limits_dtype,
+    pressure_dtype,
+    scale_dtype,
+    sum_dtype,
+)
+from kernels.jit import kernel
+
+Singles = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.uint8]
+
+NS: Final = 1_000_000_000
+SAMPLE_EACH_S: Final = 10
+AGE_EACH_S: Final = 3600
+
+# Why a call came back.
+DONE: Final = 0  # every second has been lived through
+CROSSED: Final = 1  # the event before the next one lifted its bucket through a tier
+ENDED: Final = 2  # the second that runs has ended and wants to be judged
+
+# Places in `at`.
+NEXT_EVENT: Final = 0
+SECOND: Final = 1  # the one that runs
+STAGE: Final = 2  # 1 when it has ended: the next call begins the following one
+
+_events = from_dtype(event_dtype)[::1]
+_contracts = from_dtype(contract_dtype)[::1]
+_assets = from_dtype(asset_dtype)[::1]
+_pressure = from_dtype(pressure_dtype)[::1]
+_buckets = from_dtype(bucket_dtype)[:, ::1]
+_sums = from_dtype(sum_dtype)[:, ::1]
+_limits = from_dtype(limits_dtype)[::1]
+_books = from_dtype(book_dtype)[:, ::1]
+_rules = from_dtype(scale_dtype)[::1]
+_history = float64[:, ::1]
+_singles = float32[:, ::1]
+
+
+@kernel(
+    int64(
+        int64[::1],
+        int64,
+        int64,
+        int64,
+        uint8[::1],
+        _events,
+        float64[:, :, ::1],
+        _contracts,
+        _assets,
+        _pressure,
+        _history,
+        _buckets,
+        _buckets,
+        _sums,
+        _limits,
+        _books,
+        _history,
+        _history,
+        _history,
+        float64[::1],
+        float64[::1],
+        float64[::1],
+        int64[::1],
+        _history,
+        float64[::1],
+        float64[::1],
+        _rules,
+        float64[::1],
+        int64[::1],
+        int64[::1],
+        _singles,
+        _singles,
+        _singles,
+        _singles,
+        _singles,
+        _singles,
+    )
+)
+def live(
+    at: Integers,
+    since: int,
+    until: int,
+    flowing: int,
+    awake: Flags,
+    events: Records,
+    depths: Reals,
+    contracts: Records,
+    assets: Records,
+    pressure: Records,
+    shares: Reals,
+    seconds: Records,
+    minutes: Records,
+    sums: Records,
+    limits: Records,
+    books: Records,
+    prices: Reals,
+    interests: Reals,
+    takers: Reals,
+    perp_values: Reals,
+    spot_values: Reals,
+    ratios: Reals,
+    chain: Integers,
+    bins: Reals,
+    mass: Reals,
+    sampled_s: Reals,
+    rules: Records,
+    peaks: Reals,
+    seen_micro_usd: Integers,
+    seen_orders: Integers,
+    level: Singles,
+    share: Singles,
+    usd: Singles,
+    orders: Singles,
+    price: Singles,
+    interest_index: Singles,
+) -> int:
+    """Live through the seconds from the one that runs up to, not including, `until`.
+
+    Args:
+        at: Where it stands (three numbers, named above), changed in place; call again with it
+            as it is after judging.
+        since: Second of the first row of `depths` and of the record.
+        until: Where to stop.
+        flowing: Whether any stream of forced orders flows, so that scales may be sampled.
+        awake: By watched ladder, whether it wants to be judged at each second's end; one with
+            its bucket at a tier is judged in any case.
+        events: Ordered by `received_ns`.
+        depths: US dollars (seconds x contracts x bands); NaN for a band that the feed does not
+            reach, in all bands where no book came in that second.
+        contracts: The detector's arrays, from here on changed in place.
+        assets: As `flow.ingest` has them.
+        pressure: The same.
+        shares: As `flow.close_second` has them.
+        seconds: As `flow.roll` has them.
+        minutes: The same.
+        sums: The same.
+        limits: As `flow.ingest` has them.
+        books: As `context.close_second` has them.
+        prices: The same.
+        interests: The same.
+        takers: The same.
+        perp_values: Room, as it needs it.
+        spot_values: The same.
+        ratios: The same.
+        chain: The same.
+        bins: As `quantile.renew` has them.
+        mass: The same.
+        sampled_s: The same.
+        rules: The same.
+        peaks: Highest level so far of the second that runs (ladders), kept between calls.
+        seen_micro_usd: Totals when the second began (ladders), kept likewise.
+        seen_orders: The same.
+        level: Record (seconds x ladders): highest bucket, in u, as the second began, at a
+            crossing, or behind the last order of the second.
+        share: Forced share of open interest of the second, before any cap.
+        usd: Forced US dollars of it.
+        orders: How many forced orders; like the dollars, without those that press nothing.
+        price: Record (seconds x assets): median price of the perpetuals, NaN for none.
+        interest_index: Chain-linked open interest as last told.
+
+    Returns:
+        DONE, CROSSED or ENDED. A record without rows is not written.
+    """
+    received = events["received_ns"]
+    watched = len(awake)
+    while True:
+        if at[STAGE] == 1:
+            at[STAGE] = 0
+            at[SECOND] += 1
+            flow.roll(at[SECOND], seconds, minutes, sums)
+        second = at[SECOND]
+        if second >= until:
+            return DONE
+        t = second - since
+        recorded = t < level.shape[0]
+        start = at[NEXT_EVENT]
+        end = start
+        end_ns = (second + 1) * NS
+        while end < len(events) and received[end] < end_ns:
+            end += 1
+        crossed = flow.ingest(
+            events,
+            start,
+            end,
+            second,
+            contracts,
+            assets,
+            pressure,
+            seconds,
+            minutes,
+            sums,
+            limits,
+        )
+        if crossed < end:
+            at[NEXT_EVENT] = crossed + 1
+            asset = int64(contracts["asset"][events["row"][crossed]])
+            ladder = 2 * asset + int64(events["position"][crossed])
+            reached = pressure["bucket"][ladder] / assets["scale"][asset]
+            peaks[ladder] = max(peaks[ladder], reached)
+            return CROSSED
+        at[NEXT_EVENT] = end
+
+        if t < depths.shape[0]:
+            for row in range(depths.shape[1]):
+                told = False
+                for band in range(len(BANDS_BP)):
+                    told = told or not math.isnan(depths[t, row, band])
+                if told:
+                    for band in range(len(BANDS_BP)):
+                        books["usd"][row, band] = depths[t, row, band]
+                        books["book_ns"][row, band] = second * NS
+
+        if recorded:
+            for ladder in range(watched):
+                reached = pressure["bucket"][ladder] / assets["scale"][ladder // 2]
+                level[t, ladder] = max(peaks[ladder], reached)
+                peaks[ladder] = 0.0
+                total = pressure["usd_total"][ladder]
+                usd[t, ladder] = (total - seen_micro_usd[ladder]) * 1e-6
+                seen_micro_usd[ladder] = total
+                total = pressure["orders_total"][ladder]
+                orders[t, ladder] = total - seen_orders[ladder]
+                seen_orders[ladder] = total
+
+        flow.close_second(second, assets, pressure, shares, limits)
+        context.close_second(
+            second,
+            contracts,
+            assets,
+            books,
+            prices,
+            interests,
+            takers,
+            perp_values,
+            spot_values,
+            ratios,
+            chain,
+        )
+        if flowing != 0 and (second + 1) % SAMPLE_EACH_S == 0:
+            quantile.renew(bins, mass, sampled_s, assets, pressure, rules)
+        if (second + 1) % AGE_EACH_S == 0:
+            quantile.age(bins, mass, rules["fade"][0])
+
+        if recorded:
+            for ladder in range(watched):
+                share[t, ladder] = shares[ladder, second % shares.shape[1]]
+            for asset in range(watched // 2):
+                price[t, asset] = assets["price"][asset]
+                interest_index[t, asset] = assets["interest_index"][asset]
+
+        at[STAGE] = 1
+        for ladder in range(watched):
+            if awake[ladder] != 0 or pressure["tier"][ladder] > 0:
+                return ENDED

@@ -1,0 +1,1 @@
+"""How good the detector is: simulated months through the real engine, scored against truth."""

@@ -1,0 +1,192 @@
+"""Simulated time through the real detector: its own arrays, kernels and judge, without frames.
+
+What venues show of a simulated market comes as rows of the kernel's batch rather than as bytes.
+Everything behind that door is the engine's: verdicts are byte-equal to those of frames that say
+the same.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kernels import dtypes, passage
+from kernels.dtypes import Reals, Records
+from monitor.detect.engine import Engine
+from monitor.detect.repeats import Repeats
+from monitor.detect.verdict import State, Verdict
+from monitor.instruments import Instrument, Unit
+from monitor.parameters import Parameters
+from monitor.venues.binance import BINANCE, BINANCE_SPOT
+from monitor.venues.bybit import BYBIT
+from monitor.venues.okx import OKX
+
+NS: Final = 1_000_000_000
+VENUES: Final = (BINANCE, BYBIT, OKX, BINANCE_SPOT)
+CONTRACTS: Final = len(VENUES)
+"""Contracts of one asset: contract k of asset a has row a x CONTRACTS + k, at venue k."""
+
+
+class Record:
+    """What the detector saw, second by second; float32.
+
+    Attributes:
+        level: Highest bucket over own scale within the second (seconds x ladders).
+        share: Forced share of open interest in the second, before any cap (the same shape).
+        usd: Forced US dollars that pressed (the same).
+        orders: Forced orders that pressed (the same).
+        price: Median price of the perpetuals, NaN for none (seconds x assets).
+        interest_index: Chain-linked open interest as last told (the same).
+    """
+
+    def __init__(self, seconds: int, assets: int) -> None:
+        self.level = np.zeros((seconds, 2 * assets), np.float32)
+        self.share = np.zeros((seconds, 2 * assets), np.float32)
+        self.usd = np.zeros((seconds, 2 * assets), np.float32)
+        self.orders = np.zeros((seconds, 2 * assets), np.float32)
+        self.price = np.zeros((seconds, assets), np.float32)
+        self.interest_index = np.zeros((seconds, assets), np.float32)
+
+
+def world_engine(assets: int, parameters: Parameters, second: int) -> Engine:
+    """An engine over so many simulated assets, "A00" and on, that begins in this second."""
+    names = tuple(f"A{asset:02d}" for asset in range(assets))
+    engine = Engine(VENUES, names, parameters)
+    engine.watch.restore(
+        Instrument(
+            venue.name,
+            "spot" if venue is BINANCE_SPOT else "perp",
+            f"{name}USDT",
+            name,
+            "USDT",
+            "USDT",
+            Unit.BASE,
+            perpetual=venue is not BINANCE_SPOT,
+        )
+        for name in names
+        for venue in VENUES
+    )
+    engine.start(second)
+    return engine
+
+
+class Passage:
+    """Lives one engine through chunks of seconds."""
+
+    def __init__(self, engine: Engine) -> None:
+        ladders = 2 * len(engine.watch.assets)
+        self.engine = engine
+        self._at = np.zeros(3, np.int64)
+        self._awake = np.zeros(ladders, np.uint8)
+        self._peaks = np.zeros(ladders)
+        self._seen_micro_usd = np.zeros(ladders, np.int64)
+        self._seen_orders = np.zeros(ladders, np.int64)
+        self._none = Record(0, ladders // 2)
+
+    def live(
+        self,
+        events: Records,
+        depths: Reals,
+        until: int,
+        *,
+        record: Record | None = None,
+        missing: tuple[str, ...] = (),
+        flowing: bool = True,
+    ) -> list[Verdict]:
+        """Live through the seconds from the engine's own up to, not including, `until`.
+
+        Args:
+            events: `event_dtype`, ordered by `received_ns`, all before the end.
+            depths: US dollars (seconds x contract rows x bands), NaN for a band out of reach,
+                in all bands where no book came in that second; may have no rows.
+            until: The second that runs afterwards.
+            record: Where to write what was seen, at least as many rows as seconds.
+            missing: Streams that do not flow, as "venue/session".
+            flowing: Whether any stream of forced orders flows.
+
+        Returns:
+            The verdicts, in order.
+        """
+        engine, at = self.engine, self._at
+        engine.flush()
+        engine.missing = missing
+        self._begin()
+        kept = record or self._none
+        a, s = engine.arrays, engine.scales
+        arguments = (
+            at,
+            engine.second,
+            until,
+            int(flowing),
+            self._awake,
+            events,
+            depths,
+            a.contracts,
+            a.assets,
+            a.pressure,
+            a.shares,
+            a.seconds,
+            a.minutes,
+            a.sums,
+            a.limits,
+            a.books,
+            a.prices,
+            a.interests,
+            a.takers,
+            *a.room,
+            s.bins,
+            s.mass,
+            s.sampled_s,
+            s.rules,
+            self._peaks,
+            self._seen_micro_usd,
+            self._seen_orders,
+            kept.level,
+            kept.share,
+            kept.usd,
+            kept.orders,
+            kept.price,
+            kept.interest_index,
+        )
+        while (found := passage.live(*arguments)) != passage.DONE:
+            engine.start(int(at[passage.SECOND]))
+            if found == passage.CROSSED:
+                engine.cross(events[at[passage.NEXT_EVENT] - 1])
+            else:
+                engine.judge.close_second(engine.second, missing)
+            self._look()
+        engine.start(until)
+        return engine.drain()
+
+    def _begin(self) -> None:
+        """Stand at the beginning of the second that the engine runs."""
+        watched = len(self._awake)
+        pressure = self.engine.arrays.pressure[:watched]
+        self._at[:] = (0, self.engine.second, 0)
+        self._peaks.fill(0.0)
+        self._seen_micro_usd[:] = pressure["usd_total"]
+        self._seen_orders[:] = pressure["orders_total"]
+        self._look()
+
+    def _look(self) -> None:
+        """See which ladders want to be judged at the end of every second."""
+        for row, ladder in enumerate(self.engine.judge.ladders[: len(self._awake)]):
+            self._awake[row] = ladder.state is not State.QUIET
+
+
+def without_repeats(
+    events: Records, connections: npt.NDArray[np.int32], repeats: list[Repeats]
+) -> Records:
+    """Leave out forced orders that another connection of their venue delivered before.
+
+    Args:
+        events: In order of arrival.
+        connections: By event, the connection that delivered it.
+        repeats: What each venue has delivered lately, by venue row; goes on from call to call.
+    """
+    kept = np.ones(len(events), np.bool_)
+    for place in np.flatnonzero(events["kind"] == dtypes.LIQUIDATION).tolist():
+        received_ns, event_ns, coins, usd, row, _, position, venue, _ = events[place].item()
+        key = (str(row), str(position), event_ns, coins, usd)
+        kept[place] = not repeats[venue].is_repeat(key, int(connections[place]), received_ns)
+    return events if kept.all() else events[kept]
