@@ -184,6 +184,41 @@ limits_dtype = np.dtype(
 )
 """What the hot door needs of the parameters; one record (numba freezes globals in its cache)."""
 
+member_dtype = np.dtype(
+    [
+        ("price", np.float64),  # last known; the market's: its index, 1 at the start
+        ("interest_usd", np.float64),  # coins at that price, 0 where not known; the market's: all
+    ],
+    align=True,
+)
+"""One watched asset as a member of the market, or the market itself."""
+
+part_dtype = np.dtype(
+    [
+        ("usd_total", np.int64),  # of the ladder's totals, what the market's have taken in
+        ("orders_total", np.int64),
+        ("pressed_second", np.int64),  # last second that fed a bucket at the level of breadth
+        # The market's own two ladders only, as of the last whole second:
+        ("breadth_ratio", np.float64),  # part of open interest that is pressed; NaN for not known
+        ("breadth_assets", np.int64),
+        ("lift", np.float64),  # what breadth adds to the bucket's level, in u
+    ],
+    align=True,
+)
+"""One ladder as a part of the market's, or the market's own."""
+
+breadth_dtype = np.dtype(
+    [
+        ("assets", np.int64),  # fewest watched ones that make a market, fewest pressed for breadth
+        ("level", np.float64),  # of the bucket of an asset that is pressed, in its own u
+        ("ratio", np.float64),  # least part of open interest
+        ("within_s", np.int64),
+        ("lift", np.float64),  # in the market's u
+    ],
+    align=True,
+)
+"""What the market's ladders need of the parameters beside the limits; one record."""
+
 tape_dtype = np.dtype(
     [
         ("perp", np.float64),  # US dollars per coin
@@ -205,6 +240,93 @@ tape_dtype = np.dtype(
 )
 """One second of one simulated asset, whole and true: what venues show of it is another matter."""
 
+regime_dtype = np.dtype(
+    [
+        # Fundamental price: log-OU volatility, a common factor, shocks that are given from outside.
+        ("sigma_1s", np.float64),  # of log price in one second, at the middle of the volatility
+        ("common_ratio", np.float64),  # part of the variance that all assets share
+        ("vol_of_vol", np.float64),  # stationary deviation of log volatility
+        ("vol_memory_s", np.float64),
+        ("overshoot_ratio", np.float64),  # part of a shock that comes back
+        # Impact: selling the whole 1 % depth moves the price by 1 %.
+        ("depth_ratio", np.float64),  # 1 % depth over open interest when calm
+        ("permanent_ratio", np.float64),  # part of an impact that stays
+        ("impact_memory_s", np.float64),
+        ("arbitrage_per_s", np.float64),  # part of the difference of the legs closed in a second
+        ("spot_weight", np.float64),  # part of that which the spot leg yields
+        # Books: thin with hurried moves, heal; buyers come when price is far from worth.
+        ("thinning", np.float64),
+        ("healing_s", np.float64),
+        ("dip_buying_per_s", np.float64),
+        ("appetite_dev", np.float64),
+        # Positions.
+        ("at_risk_ratio", np.float64),  # of open interest, each of longs and shorts
+        ("holding_s", np.float64),
+        ("crowding", np.float64),  # how far trend draws positions to one side
+        ("engine_ratio", np.float64),  # most that liquidation engines sell in a second, of 1 % depth
+        ("engine_s", np.float64),  # in how many seconds they would sell what waits
+        # Leaving of one's own will, and coming back.
+        ("leaving", np.float64),  # open interest lost for each unit of hurried log price
+        ("leaving_dev", np.float64),
+        ("leaving_taker", np.float64),  # part of it done with market orders
+        ("closing_ratio", np.float64),  # part of forced flow whose other side closes as well
+        ("returning_s", np.float64),
+        ("interest_dev", np.float64),
+        ("interest_memory_s", np.float64),
+        # Flow of everybody else.
+        ("turnover_per_s", np.float64),  # traded coins over open interest in a calm second
+    ],
+    align=True,
+)
+"""How a simulated market behaves; one record a market, ratios are of open interest or price."""
+
+agents_dtype = np.dtype(
+    [
+        ("scale_usd", np.float64),  # US dollars per coin at log price 0
+        ("coins", np.float64),  # open interest at level 1
+        ("worth", np.float64),  # log of the price without passing impact
+        ("passing_perp", np.float64),  # passing impact on the two legs
+        ("passing_spot", np.float64),
+        ("basis_mean", np.float64),  # as it enters the mark
+        ("forced_worth", np.float64),  # what forced orders alone did to the four above
+        ("forced_perp", np.float64),
+        ("forced_spot", np.float64),
+        ("forced_basis", np.float64),
+        ("log_vol", np.float64),
+        ("speed", np.float64),  # mean return of the last minute, per second
+        ("hurry", np.float64),  # mean square of it over the usual one
+        ("thin", np.float64),  # log of depth over calm depth
+        ("appetite", np.float64),
+        ("leaving", np.float64),  # log of readiness to leave
+        ("interest", np.float64),  # over the asset's usual open interest
+        ("interest_drift", np.float64),
+        ("trend", np.float64),  # log price over its six-hour mean
+        ("lean", np.float64),  # slow part of the crowding
+        ("mark_bin", np.int64),
+        ("waiting_long", np.float64),  # coins over usual open interest that engines still have to sell
+        ("waiting_short", np.float64),
+        ("waiting_long_own", np.float64),  # the endogenous part
+        ("waiting_short_own", np.float64),
+        ("funding_ratio", np.float64),
+        ("deep", np.float64),  # factor on depth from outside, 1 when none
+    ],
+    align=True,
+)
+"""State of one simulated asset; logs are relative to `scale_usd`."""
+
+shock_dtype = np.dtype(
+    [
+        ("second", np.int64),  # of the market
+        ("asset", np.int32),  # -1 for all
+        ("duration_s", np.int32),
+        ("move", np.float64),  # of log price, signed
+        ("deep", np.float64),  # factor on depth while it lasts: 1, or more for spot-driven moves
+        ("excitement", np.float64),  # added to log volatility
+    ],
+    align=True,
+)
+"""A move of an asset's worth that comes from outside."""
+
 scale_dtype = np.dtype(
     [
         ("prior", np.float64),  # u before there is a day of samples
@@ -218,3 +340,123 @@ scale_dtype = np.dtype(
     align=True,
 )
 """What the own scale needs of the parameters; one record."""
+
+# What simulated venues show of a tape. An asset has this many rows: a perpetual on each of
+# three venues, then the spot pair.
+ROWS_OF_ASSET: Final = 4
+
+# Which of a second's forced orders of one contract a venue prints.
+FULL_TAPE: Final = 0
+LARGEST_OF_SECOND: Final = 1
+LATEST_OF_SECOND: Final = 2
+
+# What is wrong with a venue's feed in one second: bits.
+DOWN: Final = 1  # nothing comes, not even answers
+CUT: Final = 2  # no stream comes; forced orders may be sent later
+ANEW: Final = 4  # they are sent on a connection that was opened after them
+ASIDE: Final = 8  # and that is not the one which the venue's other contracts use
+TWICE: Final = 16  # each forced order comes over two connections
+THRICE: Final = 32
+SKEW_BACK: Final = 64  # the venue's clock is behind
+SKEW_AHEAD: Final = 128
+FLIPPED: Final = 256  # positions are swapped
+FROZEN_INTEREST: Final = 512
+FROZEN_DEPTH: Final = 1024
+
+showing_dtype = np.dtype(
+    [
+        ("order_share", np.float64),  # mean forced order, share of open interest
+        ("order_sigma", np.float64),  # of its logarithm
+        ("order_most", np.float64),  # largest, in means
+        ("split_noise", np.float64),  # of the venues' parts of a second's orders, ratio
+        ("scale", np.float64),  # factor on all printed forced orders
+        ("delay_ns", np.float64),  # median
+        ("delay_sigma", np.float64),  # of its logarithm
+        ("delay_memory", np.float64),  # from second to second
+        ("delay_stress", np.float64),  # how many medians full stress adds
+        ("delay_tail", np.float64),  # chance of a slow second
+        ("delay_tail_times", np.float64),  # and how many delays it adds at most
+        ("jitter_ns", np.float64),
+        ("stall_per_s", np.float64),  # chance that a feed stalls, at full stress
+        ("stall_least_s", np.float64),
+        ("stall_most_s", np.float64),
+        ("half_spread", np.float64),  # ratio
+        ("quote_noise", np.float64),  # of a venue's price, ratio
+        ("quote_memory", np.float64),  # from second to second
+        ("trade_noise", np.float64),  # of a venue's part of taker flow, ratio
+        ("interest_noise", np.float64),  # of a venue's part of open interest, ratio
+        ("interest_memory", np.float64),  # from poll to poll
+        ("interest_fails", np.float64),  # chance at full stress
+        ("interest_old", np.float64),  # chance at full stress
+        ("depth_noise", np.float64),  # ratio
+        ("depth_memory", np.float64),  # from second to second
+        ("depth_lost", np.float64),  # chance that a second has no book
+        ("depth_lost_stress", np.float64),  # added to it at full stress
+        ("mark_every_s", np.int64),
+        ("skew_ns", np.int64),
+        ("before_ns", np.int64),  # older than its connection by this: history
+    ],
+    align=True,
+)
+"""How venues show a tape; one record."""
+
+shown_venue_dtype = np.dtype(
+    [
+        ("share", np.float64),  # of forced orders, open interest, volume and depth
+        ("rule", np.int64),
+        ("push_ns", np.int64),  # how often a full tape is sent
+        ("poll_s", np.int64),  # how often open interest is asked for
+        ("reach", np.int64),  # bands that its book covers
+        ("seed", np.int64),
+        ("lag", np.float64),  # of this second, in sigmas
+        ("delay_ns", np.float64),
+        ("part", np.float64),  # of the asset's forced coins of this second
+    ],
+    align=True,
+)
+"""A simulated venue: its rules, and its state in the second that runs."""
+
+shown_row_dtype = np.dtype(
+    [
+        ("seed_orders", np.int64),
+        ("seed_arrivals", np.int64),
+        ("seed_quotes", np.int64),
+        ("due_long", np.float64),  # coins forced and not yet printed
+        ("due_short", np.float64),
+        ("next_long", np.float64),  # coins of the order that comes next; 0 before it is drawn
+        ("next_short", np.float64),
+        ("stalled_ns", np.int64),  # nothing is received before
+        ("quote", np.float64),  # noises, in sigmas
+        ("interest_off", np.float64),
+        ("depth", np.float64),
+        ("interest", np.float64),  # coins, last answer; 0 before the first
+        ("lot", np.float64),  # coins that open interest is rounded to
+    ],
+    align=True,
+)
+"""A simulated contract: state from second to second (4 x assets)."""
+
+whale_dtype = np.dtype(
+    [
+        ("second", np.int64),
+        ("row", np.int64),
+        ("position", np.int64),
+        ("orders", np.int64),
+        ("share", np.float64),  # of open interest, all of them
+    ],
+    align=True,
+)
+"""Forced orders of one second that the tape does not hold; by second, then row."""
+
+burst_dtype = np.dtype(
+    [
+        ("start", np.int64),  # second
+        ("end", np.int64),
+        ("asset", np.int64),
+        ("long", np.float64),  # times the asset's usual forced share per second, both positions
+        ("short", np.float64),
+        ("most", np.float64),  # share per second, of each position
+    ],
+    align=True,
+)
+"""Forced orders beside those of the tape, as multiples of what is usual."""
