@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import DAY, STEP_S, market, rule_named, seen_in
 
 from monitor.assess import history, history_flush, history_series
 from monitor.assess.history_figures import Part
@@ -17,6 +16,7 @@ from monitor.assess.history_rules import MEMORY_SAMPLES, PRIMARY, alarms, moves,
 from monitor.assess.history_series import Flush, Series, series_of
 from monitor.events import Position
 from monitor.parameters import Parameters
+from tests.recordings import DAY, STEP_S, market, rule_named, seen_in
 
 DATA = Path(__file__).resolve().parents[1].parent / "shared" / "data"
 
@@ -44,14 +44,14 @@ PRICES = st.lists(st.floats(10.0, 20.0) | st.just(math.nan), min_size=62, max_si
 
 
 @given(PRICES)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_sigma_is_its_definition(price: list[float]) -> None:
     """Winsorised, exponentially weighted over 60 samples, unknown before, blind to holes."""
     np.testing.assert_allclose(sigmas(np.array(price)), naive_sigmas(price), rtol=1e-9)
 
 
 @given(st.integers(MEMORY_SAMPLES, 2 * DAY))
-@settings(max_examples=10)
+@settings(max_examples=10, deadline=None)
 def test_what_is_known_at_a_sample_needs_no_later_one(end: int) -> None:
     """A recording cut short gives the same inputs up to the cut."""
     whole = market({500: 0.02, 400: 0.004}, {500: 0.01, 130: 0.02})
@@ -154,11 +154,17 @@ def test_a_label_in_a_hole_is_not_evaluable() -> None:
     assert not history_flush.evaluable(*seen_in(holed), label)
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason="recorded data is not here: expected ../shared/data")
-def test_the_recordings_are_evaluated_whole() -> None:
-    """Every figure has its n, every labelled flush of a recorded coin is met, keys are stable."""
-    found = history.evaluate_history(DATA)
-    told = msgspec.json.decode(msgspec.json.encode(found))
+@pytest.fixture(scope="module")
+def recorded() -> history.History:
+    """The figures of the recordings, where those are."""
+    if not DATA.is_dir():
+        pytest.skip("recorded data is not here: expected ../shared/data")
+    return history.evaluate_history(DATA)
+
+
+def test_figures_of_the_recordings_agree_with_one_another(recorded: history.History) -> None:
+    """Keys are stable, every sample was read, and each n is the count it is taken of."""
+    told = msgspec.json.decode(msgspec.json.encode(recorded))
     assert list(told) == [
         "thresholds",
         "series",
@@ -170,24 +176,49 @@ def test_the_recordings_are_evaluated_whole() -> None:
         "crash_2024_08",
         "notes",
     ]
-    names = [rule.name for rule in rules(DETECTOR)]
-    for flush in (found.flush_5m, found.flush_1m):
-        assert [rule.rule for rule in flush.rules] == names
+    assert [(s.coin, s.samples) for s in recorded.series[:5]] == [
+        (coin, 29_951) for coin in history_series.COINS
+    ]
+    for flush in (recorded.flush_5m, recorded.flush_1m):
+        assert [rule.rule for rule in flush.rules] == [rule.name for rule in rules(DETECTOR)]
         for rule in flush.rules:
             assert rule.recall.n == flush.labels.count
             assert rule.delay_s.n == rule.recall.count
-            assert sum(coin.unlabelled for coin in rule.coins) == rule.unlabelled
-    assert [(s.coin, s.samples) for s in found.series[:5]] == [
-        (coin, 29_951) for coin in history_series.COINS
-    ]
-    for flat in (found.flat_5m, found.flat_1m):
+            assert rule.to_come_all.n <= rule.recall.n
+            assert rule.unlabelled == rule.unlabelled_fell.n
+            assert rule.unlabelled == sum(coin.unlabelled for coin in rule.coins)
+    for flat in (recorded.flat_5m, recorded.flat_1m):
         for figures in flat.labelled + flat.alarmed:
             assert figures.called.count == figures.after_onset_s.n
             assert figures.another_wave.n <= figures.called.count
-    assert [tier.tier for tier in found.btc_hours] == ["A", "B", "C", ""]
-    for tier in found.btc_hours:
+    for tier in recorded.btc_hours:
         assert tier.hours >= tier.n >= tier.flow >= tier.flow_confirmers >= tier.fired
         assert tier.cascading >= tier.fired
-    assert [(crash.coin, crash.hours > 1300) for crash in found.crash_2024_08] == [
-        (coin, True) for coin in history_series.MAJORS
+
+
+def test_the_recordings_give_what_was_found_in_them(recorded: history.History) -> None:
+    """By the thresholds that were fixed before: which labels are hit, which hours fire, when."""
+    flush = {rule.rule: rule for rule in recorded.flush_5m.rules}
+    assert {name: rule.recall.count for name, rule in flush.items()} == {
+        "price_only": 44,
+        "interest_only": 46,
+        "confirmers": 42,
+        PRIMARY: 40,
+        "own_scale": 39,
+        "large_event": 4,
+    }
+    assert flush[PRIMARY].recall.n == 47
+    assert recorded.flush_1m.labels == Part(2, 4)
+    assert [(tier.tier, tier.fired, tier.n) for tier in recorded.btc_hours] == [
+        ("A", 8, 12),
+        ("B", 4, 30),
+        ("C", 0, 5),
+        ("", 0, 2424),
+    ]
+    assert [
+        (crash.coin, crash.crash[0].hour_utc, crash.low_utc) for crash in recorded.crash_2024_08
+    ] == [
+        ("BTC", "2024-08-05 00:00", "2024-08-05 06:00"),
+        ("ETH", "2024-08-05 00:00", "2024-08-05 01:00"),
+        ("SOL", "2024-08-05 05:00", "2024-08-05 06:00"),
     ]

@@ -4,11 +4,9 @@ import math
 import statistics
 from itertools import combinations, pairwise
 
-import naive
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recordings import market, rule_named, seen_in
 
 from monitor.assess import history_flat
 from monitor.assess.history_figures import Part, spread
@@ -16,13 +14,15 @@ from monitor.assess.history_rules import PRIMARY, peak_before
 from monitor.assess.history_series import Flush, Series, series_of
 from monitor.events import Position
 from monitor.parameters import Parameters
+from tests import naive
+from tests.recordings import market, rule_named, seen_in
 
 DETECTOR = Parameters()
 STEPS = st.lists(st.sampled_from([-3.0, -1.0, 0.0, 2.0]), min_size=8, max_size=30)
 
 
 @given(STEPS)
-@settings(max_examples=50)
+@settings(max_examples=50, deadline=None)
 def test_slopes_are_the_kernel_s_on_the_samples_axis(steps: list[float]) -> None:
     """Six samples that all changed, median of pairwise slopes a real second, else unknown."""
     values = (1000.0 + np.cumsum(steps)).tolist()

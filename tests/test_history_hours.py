@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-from recordings import market
 
 from monitor.assess import history_hours, history_series
 from monitor.assess.history_rules import moves
 from monitor.parameters import Parameters
+from tests.recordings import market
 
 DETECTOR = Parameters()
 

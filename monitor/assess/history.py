@@ -54,6 +54,7 @@ NOTES: Final = (
     "The slope for flat looks back 25 min (5 min of one-minute samples), not 3 min.",
     "The age limit of 45 s on open interest cannot be kept by samples so far apart.",
     "Labelled exhaustion looks 30 min ahead, so no causal call can be expected to meet it.",
+    "Calls that wait for flat interest come later than the hold alone: compare at like lateness.",
     "Another wave is counted in open interest, not in forced notional.",
     "Hourly liquidations of BTC are all venues' from throttled feeds, over one venue's interest.",
     "A flag of an hour is known when the hour has ended.",
