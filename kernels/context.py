@@ -38,7 +38,7 @@ _books = from_dtype(book_dtype)[:, ::1]
 
 
 @kernel(float64(float64[::1], int64))
-def _median(values: Reals, n: int) -> float:
+def median(values: Reals, n: int) -> float:
     """Median of the first `n` values, which are put in order; NaN for none."""
     if n == 0:
         return math.nan
@@ -52,6 +52,84 @@ def _median(values: Reals, n: int) -> float:
     if n % 2 == 1:
         return float(values[n // 2])
     return float(0.5 * (values[n // 2 - 1] + values[n // 2]))
+
+
+@kernel(types.void(int64, int64, float64, _assets, float64[:, ::1]))
+def renew_price(second: int, asset: int, price: float, assets: Records, prices: Reals) -> None:
+    """Take an asset's price of a second, NaN for none: its variance, and its moves in sigmas.
+
+    Changes `assets` and `prices` (assets x CONTEXT_HELD) in place.
+    """
+    assets["price"][asset] = price
+    prices[asset, second % CONTEXT_HELD] = price
+    if not math.isnan(price):
+        assets["price_second"][asset] = second
+    before = prices[asset, (second - 1) % CONTEXT_HELD]
+    n = assets["return_n"][asset]
+    variance = assets["return_var"][asset]
+    if price > 0.0 and before > 0.0:
+        step = math.log(price / before)
+        if n >= 60:
+            most = WINSOR * math.sqrt(variance)
+            step = min(most, max(-most, step))
+        weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
+        # A floor of a hundredth of a basis point keeps a market that stood still from
+        # winsorising everything that follows to nothing.
+        variance = max(1e-12, variance + weight * (step * step - variance))
+        assets["return_var"][asset] = variance
+        assets["return_n"][asset] = n + 1
+    z60 = math.nan
+    z300 = math.nan
+    if n >= LEAST_SAMPLES and price > 0.0 and variance > 0.0:
+        past = prices[asset, (second - 60) % CONTEXT_HELD]
+        if past > 0.0:
+            z60 = math.log(price / past) / math.sqrt(variance * 60.0)
+        past = prices[asset, (second - 300) % CONTEXT_HELD]
+        if past > 0.0:
+            z300 = math.log(price / past) / math.sqrt(variance * 300.0)
+    assets["price_z60"][asset] = z60
+    assets["price_z300"][asset] = z300
+
+
+@kernel(types.void(int64, float64, _assets))
+def renew_basis(asset: int, basis: float, assets: Records) -> None:
+    """Take an asset's perp against spot, NaN for not known: it and its distance in sigmas."""
+    basis_z = math.nan
+    if not math.isnan(basis):
+        n = assets["basis_n"][asset]
+        mean, variance = assets["basis_mean"][asset], assets["basis_var"][asset]
+        if n >= LEAST_SAMPLES and variance > 0.0:
+            basis_z = (basis - mean) / math.sqrt(variance)
+        weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
+        off = basis - mean
+        assets["basis_mean"][asset] = mean + weight * off
+        assets["basis_var"][asset] = (1.0 - weight) * (variance + weight * off * off)
+        assets["basis_n"][asset] = n + 1
+    assets["basis"][asset] = basis
+    assets["basis_z"][asset] = basis_z
+
+
+@kernel(types.void(int64, int64, float64, _assets, float64[:, ::1]))
+def renew_taker(second: int, asset: int, usd: float, assets: Records, takers: Reals) -> None:
+    """Take the signed taker flow of a second: that of a minute, summed anew, in sigmas.
+
+    Changes `assets` and `takers` (assets x CONTEXT_HELD) in place.
+    """
+    takers[asset, second % CONTEXT_HELD] = usd
+    flow = 0.0
+    for back in range(60):
+        flow += takers[asset, (second - back) % CONTEXT_HELD]
+    taker_z = math.nan
+    n = assets["taker_n"][asset]
+    mean, variance = assets["taker_mean"][asset], assets["taker_var"][asset]
+    if n >= LEAST_SAMPLES and variance > 0.0:
+        taker_z = (flow - mean) / math.sqrt(variance)
+    weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
+    off = flow - mean
+    assets["taker_mean"][asset] = mean + weight * off
+    assets["taker_var"][asset] = (1.0 - weight) * (variance + weight * off * off)
+    assets["taker_n"][asset] = n + 1
+    assets["taker_z"][asset] = taker_z
 
 
 @kernel(
@@ -201,75 +279,14 @@ def close_second(
             age = max(0.0, (now_ns - newest) * 1e-9)
         assets["interest_age_s"][asset] = age
 
-        # Price, its one-second variance, and moves of one and five minutes in sigmas.
-        price = _median(perp_values, perps)
-        spot = _median(spot_values, spots)
-        assets["price"][asset] = price
+        price = median(perp_values, perps)
+        spot = median(spot_values, spots)
         assets["spot_price"][asset] = spot
-        prices[asset, here] = price
-        if not math.isnan(price):
-            assets["price_second"][asset] = second
-        before = prices[asset, (second - 1) % CONTEXT_HELD]
-        n = assets["return_n"][asset]
-        variance = assets["return_var"][asset]
-        if price > 0.0 and before > 0.0:
-            step = math.log(price / before)
-            if n >= 60:
-                most = WINSOR * math.sqrt(variance)
-                step = min(most, max(-most, step))
-            weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
-            # A floor of a hundredth of a basis point keeps a market that stood still from
-            # winsorising everything that follows to nothing.
-            variance = max(1e-12, variance + weight * (step * step - variance))
-            assets["return_var"][asset] = variance
-            assets["return_n"][asset] = n + 1
-        z60 = math.nan
-        z300 = math.nan
-        if n >= LEAST_SAMPLES and price > 0.0 and variance > 0.0:
-            past = prices[asset, (second - 60) % CONTEXT_HELD]
-            if past > 0.0:
-                z60 = math.log(price / past) / math.sqrt(variance * 60.0)
-            past = prices[asset, (second - 300) % CONTEXT_HELD]
-            if past > 0.0:
-                z300 = math.log(price / past) / math.sqrt(variance * 300.0)
-        assets["price_z60"][asset] = z60
-        assets["price_z300"][asset] = z300
-
-        # Perp against spot.
-        basis = math.nan
-        basis_z = math.nan
-        if price > 0.0 and spot > 0.0:
-            basis = price / spot - 1.0
-            n = assets["basis_n"][asset]
-            mean, variance = assets["basis_mean"][asset], assets["basis_var"][asset]
-            if n >= LEAST_SAMPLES and variance > 0.0:
-                basis_z = (basis - mean) / math.sqrt(variance)
-            weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
-            off = basis - mean
-            assets["basis_mean"][asset] = mean + weight * off
-            assets["basis_var"][asset] = (1.0 - weight) * (variance + weight * off * off)
-            assets["basis_n"][asset] = n + 1
-        assets["basis"][asset] = basis
-        assets["basis_z"][asset] = basis_z
-
-        # Taker flow of a minute, summed anew each second.
-        takers[asset, here] = assets["taker_usd"][asset]
+        renew_price(second, asset, price, assets, prices)
+        renew_basis(asset, price / spot - 1.0 if price > 0.0 and spot > 0.0 else math.nan, assets)
+        renew_taker(second, asset, assets["taker_usd"][asset], assets, takers)
         assets["taker_usd"][asset] = 0.0
         assets["spot_taker_usd"][asset] = 0.0
-        flow = 0.0
-        for back in range(60):
-            flow += takers[asset, (second - back) % CONTEXT_HELD]
-        taker_z = math.nan
-        n = assets["taker_n"][asset]
-        mean, variance = assets["taker_mean"][asset], assets["taker_var"][asset]
-        if n >= LEAST_SAMPLES and variance > 0.0:
-            taker_z = (flow - mean) / math.sqrt(variance)
-        weight = max(1.0 / MEMORY_S, 1.0 / (n + 1.0))
-        off = flow - mean
-        assets["taker_mean"][asset] = mean + weight * off
-        assets["taker_var"][asset] = (1.0 - weight) * (variance + weight * off * off)
-        assets["taker_n"][asset] = n + 1
-        assets["taker_z"][asset] = taker_z
 
-        assets["depth_ratio"][asset] = _median(ratios, n_ratios)
+        assets["depth_ratio"][asset] = median(ratios, n_ratios)
         assets["depth_band"][asset] = band_used

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from numba import float32, float64, int64, uint8
 from numba.np.numpy_support import from_dtype
 
-from kernels import context, flow, quantile
+from kernels import context, flow, pool, quantile
 from kernels.dtypes import (
     BANDS_BP,
     Integers,
@@ -23,10 +23,13 @@ from kernels.dtypes import (
     Records,
     asset_dtype,
     book_dtype,
+    breadth_dtype,
     bucket_dtype,
     contract_dtype,
     event_dtype,
     limits_dtype,
+    member_dtype,
+    part_dtype,
     pressure_dtype,
     scale_dtype,
     sum_dtype,
@@ -59,6 +62,9 @@ _sums = from_dtype(sum_dtype)[:, ::1]
 _limits = from_dtype(limits_dtype)[::1]
 _books = from_dtype(book_dtype)[:, ::1]
 _rules = from_dtype(scale_dtype)[::1]
+_members = from_dtype(member_dtype)[::1]
+_parts = from_dtype(part_dtype)[::1]
+_breadth = from_dtype(breadth_dtype)[::1]
 _history = float64[:, ::1]
 _singles = float32[:, ::1]
 
@@ -84,6 +90,9 @@ _singles = float32[:, ::1]
         _history,
         _history,
         _history,
+        _members,
+        _parts,
+        _breadth,
         float64[::1],
         float64[::1],
         float64[::1],
@@ -123,6 +132,9 @@ def live(
     prices: Reals,
     interests: Reals,
     takers: Reals,
+    members: Records,
+    parts: Records,
+    breadth: Records,
     perp_values: Reals,
     spot_values: Reals,
     ratios: Reals,
@@ -149,8 +161,8 @@ def live(
         since: Second of the first row of `depths` and of the record.
         until: Where to stop.
         flowing: Whether any stream of forced orders flows, so that scales may be sampled.
-        awake: By watched ladder, whether it wants to be judged at each second's end; one with
-            its bucket at a tier is judged in any case.
+        awake: By judged ladder, the market's last, whether it wants to be judged at each
+            second's end; one with its bucket at a tier is judged in any case.
         events: Ordered by `received_ns`.
         depths: US dollars (seconds x contracts x bands); NaN for a band that the feed does not
             reach, in all bands where no book came in that second.
@@ -166,7 +178,10 @@ def live(
         prices: The same.
         interests: The same.
         takers: The same.
-        perp_values: Room, as it needs it.
+        members: As `pool.close_second` has them.
+        parts: The same.
+        breadth: The same.
+        perp_values: Room, as `context.close_second` needs it.
         spot_values: The same.
         ratios: The same.
         chain: The same.
@@ -174,7 +189,8 @@ def live(
         mass: The same.
         sampled_s: The same.
         rules: The same.
-        peaks: Highest level so far of the second that runs (ladders), kept between calls.
+        peaks: Highest level so far of the second that runs (watched ladders), kept between
+            calls.
         seen_micro_usd: Totals when the second began (ladders), kept likewise.
         seen_orders: The same.
         level: Record (seconds x ladders): highest bucket, in u, as the second began, at a
@@ -189,7 +205,7 @@ def live(
         DONE, CROSSED or ENDED. A record without rows is not written.
     """
     received = events["received_ns"]
-    watched = len(awake)
+    watched = len(peaks)
     while True:
         if at[STAGE] == 1:
             at[STAGE] = 0
@@ -253,7 +269,7 @@ def live(
         context.close_second(
             second,
             contracts,
-            assets,
+            assets[: len(assets) - 1],
             books,
             prices,
             interests,
@@ -262,6 +278,20 @@ def live(
             spot_values,
             ratios,
             chain,
+        )
+        pool.close_second(
+            second,
+            assets,
+            pressure,
+            shares,
+            prices,
+            interests,
+            takers,
+            members,
+            parts,
+            limits,
+            breadth,
+            perp_values,
         )
         if flowing != 0 and (second + 1) % SAMPLE_EACH_S == 0:
             quantile.renew(bins, mass, sampled_s, assets, pressure, rules)
@@ -276,6 +306,6 @@ def live(
                 interest_index[t, asset] = assets["interest_index"][asset]
 
         at[STAGE] = 1
-        for ladder in range(watched):
+        for ladder in range(len(awake)):
             if awake[ladder] != 0 or pressure["tier"][ladder] > 0:
                 return ENDED

@@ -6,10 +6,14 @@ ours (the market clock). Prices are in the instrument's quote per quoted unit; q
 """
 
 import enum
+from typing import Final
 
 import msgspec
 
 from monitor.instruments import Instrument
+
+MARKET: Final = "MARKET"
+"""The whole watch list where an asset is named: in verdicts, topics and labels."""
 
 
 class Position(enum.StrEnum):

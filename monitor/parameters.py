@@ -44,6 +44,12 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         scale_days: Ageing time of its histogram, days; full baseline after as many.
         late_order_s: Age on arrival beyond which an order counts in totals only, seconds.
         follows_within_h: Hours within which a later onset follows an earlier episode.
+        market_assets: Fewest watched assets that make a market, and fewest pressed ones that
+            make breadth.
+        breadth_level: Bucket level, in its own u, at which an asset that is fed is pressed.
+        breadth_ratio: Part of the watch list's open interest that must be pressed at once.
+        breadth_within_s: For how long an asset counts as pressed, seconds.
+        breadth_lift: What breadth adds to the level of the market's bucket, in u.
     """
 
     drain_per_min: float = 0.25
@@ -82,3 +88,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     scale_days: float = 14.0
     late_order_s: int = 30
     follows_within_h: float = 72.0
+    market_assets: int = 3
+    breadth_level: float = 4.0
+    breadth_ratio: float = 0.30
+    breadth_within_s: int = 120
+    breadth_lift: float = 3.0

@@ -48,6 +48,8 @@ def evidence() -> Evidence:
         depth_ratio=NAN,
         half_life_s=NAN,
         rewave_probability=NAN,
+        breadth_ratio=0.45,
+        breadth_assets=7.0,
         confirmers=("price", "open_interest", "basis", "taker"),
         evaluable=4,
         confirmers_of=5,

@@ -92,7 +92,7 @@ def test_misfits_are_named_by_path(tmp_path: Path, text: str, messages: list[str
                 "watch.assets[0]: expected an asset in upper case, such as BTC, was 'btc'",
                 "watch.assets[2]: expected an asset in upper case, such as BTC, was ''",
                 "watch.assets[3]: expected each asset once, was 'ETH'",
-                "watch.assets[4]: expected an asset in upper case, such as BTC, was 'MARKET'",
+                "watch.assets[4]: expected an asset, not the word for all of them, was 'MARKET'",
                 "watch.assets[5]: expected an asset in upper case, such as BTC, was 'A/B'",
             ],
         ),

@@ -301,7 +301,7 @@ def own_scale(core: Engine, days: float = 20.0) -> None:
     """Give every asset days of its own samples, with a tail of a scale like the prior's."""
     dice = Random(3)
     for _ in range(300):
-        shares = [[dice.choice((0.0, 1e-5, 3e-4)), 0.0] for _ in core.watch.assets]
+        shares = [[dice.choice((0.0, 1e-5, 3e-4)), 0.0] for _ in core.scales.mass]
         core.scales.sample(np.array(shares))
     core.scales.sampled_s[:] = days * 86_400.0
 
@@ -324,7 +324,7 @@ def test_an_asset_without_open_interest_is_not_sampled() -> None:
     """Only assets whose share can be told grow a baseline."""
     core = tape.engine()
     play(core, tape.Market(with_interest=False).go(60).entries)
-    assert core.scales.sampled_s.tolist() == [0.0, 0.0]
+    assert core.scales.sampled_s.tolist() == [0.0, 0.0, 0.0]
 
 
 def test_the_scale_is_held_while_an_episode_lasts() -> None:

@@ -30,6 +30,8 @@ ARRAYS = (
     "prices",
     "interests",
     "takers",
+    "members",
+    "parts",
 )
 
 

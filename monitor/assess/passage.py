@@ -77,7 +77,7 @@ class Passage:
         ladders = 2 * len(engine.watch.assets)
         self.engine = engine
         self._at = np.zeros(3, np.int64)
-        self._awake = np.zeros(ladders, np.uint8)
+        self._awake = np.zeros(len(engine.judge.ladders), np.uint8)
         self._peaks = np.zeros(ladders)
         self._seen_micro_usd = np.zeros(ladders, np.int64)
         self._seen_orders = np.zeros(ladders, np.int64)
@@ -133,6 +133,9 @@ class Passage:
             a.prices,
             a.interests,
             a.takers,
+            a.members,
+            a.parts,
+            a.breadth,
             *a.room,
             s.bins,
             s.mass,
@@ -160,8 +163,7 @@ class Passage:
 
     def _begin(self) -> None:
         """Stand at the beginning of the second that the engine runs."""
-        watched = len(self._awake)
-        pressure = self.engine.arrays.pressure[:watched]
+        pressure = self.engine.arrays.pressure[: len(self._peaks)]
         self._at[:] = (0, self.engine.second, 0)
         self._peaks.fill(0.0)
         self._seen_micro_usd[:] = pressure["usd_total"]
@@ -170,7 +172,7 @@ class Passage:
 
     def _look(self) -> None:
         """See which ladders want to be judged at the end of every second."""
-        for row, ladder in enumerate(self.engine.judge.ladders[: len(self._awake)]):
+        for row, ladder in enumerate(self.engine.judge.ladders):
             self._awake[row] = ladder.state is not State.QUIET
 
 

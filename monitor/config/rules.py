@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from monitor.config.problems import join
 from monitor.config.sections import Config
+from monitor.events import MARKET
 
 
 class Breach(NamedTuple):
@@ -35,6 +36,8 @@ _RANGES: dict[str, tuple[int, int]] = {
     "detector.building_confirmers": (0, 8),
     "detector.flat_ratio": (0, 1),
     "detector.depth_confirmer_ratio": (0, 1),
+    "detector.market_assets": (2, 1_000),
+    "detector.breadth_ratio": (0, 1),
 }
 
 # Other numbers of the detector are 0 or more.
@@ -55,6 +58,8 @@ _ABOVE_ZERO = (
     "detector.taker_z",
     "detector.least_scale_ratio",
     "detector.scale_days",
+    "detector.breadth_level",
+    "detector.breadth_within_s",
 )
 
 _BELOW_ZERO = ("detector.cascading_interest_ratio", "detector.interest_confirmer_ratio")
@@ -134,9 +139,11 @@ def _assets(assets: tuple[str, ...]) -> Iterator[Breach]:
         yield Breach("watch.assets", "one asset or more", assets)
     for place, asset in enumerate(assets):
         path = f"watch.assets[{place}]"
-        # an asset is a level of topics, where MARKET stands for all of them
-        if asset != asset.upper() or not _ASSET.fullmatch(asset) or asset == "MARKET":
+        # an asset is a level of topics
+        if asset != asset.upper() or not _ASSET.fullmatch(asset):
             yield Breach(path, "an asset in upper case, such as BTC", asset)
+        elif asset == MARKET:
+            yield Breach(path, "an asset, not the word for all of them", asset)
         elif asset in assets[:place]:
             yield Breach(path, "each asset once", asset)
 

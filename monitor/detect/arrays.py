@@ -1,7 +1,8 @@
 """The detector's numeric state: every array the kernels work on, allocated once.
 
-Rows: an asset is its place in the watch list, the last row is everything off it; a ladder is
-2 x asset + position; a line of the windows is ladder x venues + venue.
+Rows: an asset is its place in the watch list; behind the last stands the market, which is all
+of them together, and behind that everything off the list. A ladder is 2 x asset + position; a
+line of the windows is ladder x venues + venue (the market's lines stay empty).
 """
 
 from typing import Final
@@ -33,7 +34,7 @@ class Arrays:
     """All arrays of one detector; attribute names are the field names of its snapshots."""
 
     def __init__(self, assets: int, venues: int, parameters: Parameters) -> None:
-        rows, contracts = assets + 1, CONTRACTS_PER_ASSET * assets
+        rows, contracts = assets + 2, CONTRACTS_PER_ASSET * assets
         lines = 2 * rows * venues
         self.contracts = np.zeros(contracts, d.contract_dtype)
         self.contracts["asset"] = -1
@@ -44,6 +45,8 @@ class Arrays:
         self.assets["depth_band"] = -1
         self.assets["interest_index"] = 1.0
         self.assets["scale"] = parameters.prior_scale_ratio
+        # Without what is off the list: the last row here, the market's, has no contracts.
+        self.listed = self.assets[:-1]
         self.pressure = np.zeros(2 * rows, d.pressure_dtype)
         self.shares = np.zeros((2 * rows, SHARES_HELD))
         self.seconds = np.zeros((lines, d.SECONDS_HELD), d.bucket_dtype)
@@ -54,6 +57,11 @@ class Arrays:
         self.prices = np.full((rows, d.CONTEXT_HELD), np.nan)
         self.interests = np.full((rows, d.CONTEXT_HELD), np.nan)
         self.takers = np.zeros((rows, d.CONTEXT_HELD))
+        self.members = np.zeros(rows, d.member_dtype)
+        self.members["price"] = np.nan
+        self.members["price"][assets] = 1.0
+        self.parts = np.zeros(2 * rows, d.part_dtype)
+        self.parts["breadth_ratio"] = np.nan
 
         # Room the kernels work in; no state.
         self.room = (
@@ -73,7 +81,13 @@ class Arrays:
         self.limits["tier_3"] = parameters.onset_tier
         self.limits["late_ns"] = parameters.late_order_s * 1_000_000_000
         self.limits["venues"] = venues
-        self.limits["other"] = assets
+        self.limits["other"] = assets + 1
+        self.breadth = np.zeros(1, d.breadth_dtype)
+        self.breadth["assets"] = parameters.market_assets
+        self.breadth["level"] = parameters.breadth_level
+        self.breadth["ratio"] = parameters.breadth_ratio
+        self.breadth["within_s"] = parameters.breadth_within_s
+        self.breadth["lift"] = parameters.breadth_lift
 
     def forget_moment(self) -> None:
         """Drop what only made sense in the second it was observed in: after a long pause."""
@@ -88,3 +102,7 @@ class Arrays:
             self.pressure[name] = 0.0
         self.pressure["excited_300s"] = 0.0
         self.pressure["tier"] = 0
+        self.members["price"][:-2] = np.nan
+        self.parts["breadth_ratio"] = np.nan
+        self.parts["breadth_assets"] = 0
+        self.parts["lift"] = 0.0

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from kernels import context, dtypes, flow
+from kernels import context, dtypes, flow, pool
 from monitor.detect.arrays import BATCH, Arrays
 from monitor.detect.feeds import Feeds, Stream
 from monitor.detect.intake import Connection, Intake, Source
@@ -56,7 +56,7 @@ class Engine:
         self.tables = {venue.name: InstrumentTable(venue.name) for venue in venues}
         self.arrays = Arrays(len(assets), max(1, len(liquidating)), parameters)
         self.watch = Watch(assets, tuple(v.name for v in liquidating), self.arrays)
-        self.scales = Scales(len(assets), parameters)
+        self.scales = Scales(len(assets) + 1, parameters)
         self.feeds = Feeds()
         self.tally = Tally()
         self.judge = Judge(
@@ -209,12 +209,26 @@ class Engine:
         context.close_second(
             second,
             a.contracts,
-            a.assets,
+            a.listed,
             a.books,
             a.prices,
             a.interests,
             a.takers,
             *a.room,
+        )
+        pool.close_second(
+            second,
+            a.assets,
+            a.pressure,
+            a.shares,
+            a.prices,
+            a.interests,
+            a.takers,
+            a.members,
+            a.parts,
+            a.limits,
+            a.breadth,
+            a.room[0],
         )
         if (second + 1) % SAMPLE_S == 0:
             self._sample_scales()

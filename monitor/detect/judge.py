@@ -8,34 +8,31 @@ second does, and what the judge changes (a bucket emptied, a scale held) it chan
 import math
 from typing import Final
 
-from kernels import flow, trend
-from kernels.dtypes import MICRO_USD, WINDOWS_S
 from monitor.detect import episodes
 from monitor.detect.arrays import Arrays
-from monitor.detect.confirmers import (
-    CONFIRMERS,
-    Confirmation,
-    confirm,
-    rewave_probability,
-)
+from monitor.detect.confirmers import Confirmation, confirm
 from monitor.detect.context import Context, context_of
 from monitor.detect.interest import interest_flat
 from monitor.detect.ladder import ENDED_STATES, Signals, Step, fading, next_step
+from monitor.detect.readings import Readings
 from monitor.detect.scale import Scales
-from monitor.detect.verdict import Coverage, Evidence, State, Verdict
+from monitor.detect.verdict import State, Verdict
 from monitor.detect.watch import Watch
-from monitor.events import Completeness, Position
+from monitor.events import MARKET, Completeness, Position
 from monitor.parameters import Parameters
 
 NS: Final = 1_000_000_000
-TRIGGER_S: Final = 900
-HALF_LIFE_S: Final = 60
-FIVE_MINUTES: Final = WINDOWS_S.index(300)
 POSITIONS: Final = (Position.LONG, Position.SHORT)
 
 
 class Judge:
-    """Judges every ladder of the watch list; `verdicts` gathers what it says, in order."""
+    """Judges every ladder of the watch list, and the market's where there is one.
+
+    Attributes:
+        ladders: In the order of their rows.
+        readings: What stands behind each ladder.
+        verdicts: What it said, in order.
+    """
 
     def __init__(
         self,
@@ -45,15 +42,14 @@ class Judge:
         parameters: Parameters,
         classes: dict[str, Completeness],
     ) -> None:
+        self._arrays = arrays
+        self._parameters = parameters
+        self.readings = Readings(watch, arrays, scales, parameters, classes)
+        assets = watch.assets if self.readings.no_market else (*watch.assets, MARKET)
         self.ladders = [
-            episodes.Ladder(asset, position) for asset in watch.assets for position in POSITIONS
+            episodes.Ladder(asset, position) for asset in assets for position in POSITIONS
         ]
         self.verdicts: list[Verdict] = []
-        self._watch = watch
-        self._arrays = arrays
-        self._scales = scales
-        self._parameters = parameters
-        self._classes = classes
         self._contexts: dict[int, Context] = {}
 
     def crossing(
@@ -103,7 +99,7 @@ class Judge:
     ) -> None:
         p = self._parameters
         context = self._context(row // 2, second)
-        level = self._level(row)
+        level = self.readings.level(row)
         if ladder.in_episode:
             self._observe_episode(row, ladder, context, second)
         ladder.quiet_s = ladder.quiet_s + 1 if level < p.quiet_level else 0
@@ -121,7 +117,8 @@ class Judge:
         self, row: int, ladder: episodes.Ladder, context: Context, second: int
     ) -> None:
         """Count a second of an open episode: extreme, steepest slope, largest order, blindness."""
-        ladder.largest_usd = max(ladder.largest_usd, self._largest_usd(row, second))
+        largest_usd = self.readings.largest_usd(row, second)
+        ladder.largest_usd = max(ladder.largest_usd, largest_usd)
         fresh = context.interest_age_s <= self._parameters.interest_age_s
         judged = context.price_fresh and fresh and not math.isnan(context.interest_slope)
         ladder.blind_s = 0 if judged else ladder.blind_s + 1
@@ -129,12 +126,6 @@ class Judge:
             ladder.see_price(context.price)
         if fresh:
             ladder.see_slope(context.interest_slope)
-
-    def _level(self, row: int) -> float:
-        return float(self._arrays.pressure["bucket"][row]) / self._scale(row)
-
-    def _scale(self, row: int) -> float:
-        return float(self._arrays.assets["scale"][row // 2])
 
     def _context(self, asset: int, last: int) -> Context:
         found = self._contexts.get(asset)
@@ -152,11 +143,11 @@ class Judge:
         now_ns: int,
     ) -> Signals:
         p, ladder, record = self._parameters, self.ladders[row], self._arrays.pressure[row]
-        scale = self._scale(row)
+        scale = self.readings.scale(row)
         forced = float(record["share_total"]) - ladder.start_share
         share_60s = float(record["share_60s"])
         return Signals(
-            level=self._level(row),
+            level=self.readings.level(row),
             on_second=on_second,
             confirmers=len(found.names),
             rate=share_60s / scale,
@@ -201,9 +192,11 @@ class Judge:
             ladder.start_usd = int(record["start_usd"])
             ladder.start_orders = int(record["start_orders"])
         if step.target is State.ONSET:
-            ladder.largest_usd = self._largest_usd(row, second)
+            ladder.largest_usd = self.readings.largest_usd(row, second)
             ladder.onset_price = context.price
-            ladder.trigger_move = self._trigger_move(row, context.price, second)
+            ladder.trigger_move = self.readings.trigger_move(
+                row, ladder.position, context.price, second
+            )
             ladder.adverse = ladder.extreme = 0.0 if context.price_fresh else math.nan
             ladder.pause_extreme = ladder.steepest = math.nan
             ladder.since_extreme_s = 0
@@ -216,8 +209,10 @@ class Judge:
         )
         if not messages:
             return
-        evidence = self._evidence(row, signals, found, context, second)
-        coverage = self._coverage(row, missing)
+        evidence = self.readings.evidence(row, ladder, signals.level, found, context, second)
+        coverage = self.readings.coverage(row, missing)
+        lift = self.readings.lift(row)
+        reason = f"{step.reason}; breadth counts as {lift:g} u" if lift else step.reason
         for message in messages:
             self.verdicts.append(
                 Verdict(
@@ -232,113 +227,8 @@ class Judge:
                     detected_ns=detected_ns,
                     state=step.target,
                     previous_state=before,
-                    reason=step.reason,
+                    reason=reason,
                     evidence=evidence,
                     coverage=coverage,
                 )
             )
-
-    def _lines(self, row: int) -> range:
-        venues = len(self._watch.venues)
-        return range(row * venues, (row + 1) * venues)
-
-    def _largest_usd(self, row: int, second: int) -> float:
-        a = self._arrays
-        most = max(
-            flow.largest(second, line, 60, a.seconds, a.minutes) for line in self._lines(row)
-        )
-        return most / MICRO_USD
-
-    def _trigger_move(self, row: int, price: float, second: int) -> float:
-        """Price move from the extreme of the quarter hour before onset to onset."""
-        prices = self._arrays.prices[row // 2]
-        held = len(prices)
-        past = [float(prices[(second - back) % held]) for back in range(1, TRIGGER_S)]
-        past = [value for value in past if value > 0.0]
-        if not past or math.isnan(price):
-            return math.nan
-        extreme = max(past) if self.ladders[row].position is Position.LONG else min(past)
-        return price / extreme - 1.0
-
-    def _evidence(
-        self, row: int, signals: Signals, found: Confirmation, context: Context, second: int
-    ) -> Evidence:
-        ladder, record = self.ladders[row], self._arrays.pressure[row]
-        sign = -1.0 if ladder.position is Position.LONG else 1.0
-        sums = self._arrays.sums["usd"]
-        paused = ladder.state in {State.EXHAUSTING, State.EXHAUSTED}
-        values = {
-            "pressure_ratio": signals.level,
-            "forced_60s_ratio": float(record["share_60s"]),
-            "forced_ratio": float(record["share_total"]) - ladder.start_share,
-            "forced_usd": (int(record["usd_total"]) - ladder.start_usd) / MICRO_USD,
-            "largest_usd": ladder.largest_usd,
-            "price": context.price,
-            "trigger_move_ratio": ladder.trigger_move,
-            "move_ratio": sign * ladder.adverse,
-            "range_ratio": ladder.extreme,
-            "seconds_since_extreme": float(ladder.since_extreme_s),
-            "open_interest_base": context.interest,
-            "open_interest_change_5m_ratio": context.interest_change_5m,
-            "open_interest_slope_ratio_per_s": context.interest_slope,
-            "open_interest_age_s": context.interest_age_s,
-            "price_z": found.price_z,
-            "taker_z": found.taker_z,
-            "basis_z": found.basis_z,
-            "depth_ratio": context.depth_ratio,
-            "half_life_s": trend.half_life(self._arrays.shares, row, second - 1, HALF_LIFE_S),
-            "rewave_probability": (
-                rewave_probability(ladder.since_extreme_s) if paused else math.nan
-            ),
-        }
-        unknown = {name: _why(name, context) for name, v in values.items() if not math.isfinite(v)}
-        if not paused:
-            unknown["rewave_probability"] = "not paused"
-        return Evidence(
-            scale_ratio=self._scale(row),
-            baseline=self._scales.baseline(row // 2),
-            orders=int(record["orders_total"]) - ladder.start_orders,
-            venues={
-                venue: int(sums[line, FIVE_MINUTES]) / MICRO_USD
-                for venue, line in zip(self._watch.venues, self._lines(row), strict=True)
-                if sums[line, FIVE_MINUTES]
-            },
-            confirmers=found.names,
-            evaluable=found.evaluable,
-            confirmers_of=len(CONFIRMERS),
-            wave=ladder.wave,
-            follows=ladder.follows,
-            unknown=unknown,
-            **values,
-        )
-
-    def _coverage(self, row: int, missing: tuple[str, ...]) -> Coverage:
-        classes = {venue: completeness.value for venue, completeness in self._classes.items()}
-        # Totals may reach back to an onset hours ago, so the day's venues stand behind them.
-        orders = self._arrays.sums["orders"][:, -1]
-        sampled = any(
-            orders[line] and self._classes[venue] is not Completeness.FULL
-            for venue, line in zip(self._watch.venues, self._lines(row), strict=True)
-        )
-        return Coverage(classes=classes, missing=missing, lower_bound=bool(missing) or sampled)
-
-
-_NEEDS_PRICE: Final = frozenset(
-    {"price", "trigger_move_ratio", "move_ratio", "range_ratio", "price_z"}
-)
-_WHY: Final = {
-    "open_interest_slope_ratio_per_s": "too few changes of open interest",
-    "depth_ratio": "no depth, or less than ten minutes of it",
-    "half_life_s": "no forced flow that decays",
-}
-
-
-def _why(name: str, context: Context) -> str:
-    """Why a value is not known, in a few words."""
-    if name in _NEEDS_PRICE and not context.price_fresh:
-        return "no fresh price"
-    if name.startswith("open_interest") and math.isnan(context.interest):
-        return "no open interest"
-    if name == "basis_z" and math.isnan(context.basis):
-        return "no spot price"
-    return _WHY.get(name, "history too short")

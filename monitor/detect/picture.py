@@ -13,11 +13,12 @@ from monitor.detect.view import (
 )
 from monitor.detect.view import (
     AssetView,
+    Breadth,
     LadderView,
     MarketView,
     Total,
 )
-from monitor.events import Position
+from monitor.events import MARKET, Position
 
 EIGHT_HOURS_S: Final = 28_800
 _HOUR: Final = WINDOWS_S.index(3600)
@@ -33,9 +34,12 @@ def paint(engine: Engine, *, largest: bool = True) -> MarketView:
             whose cost grows with the length of the windows; left out they are NaN.
     """
     watch = engine.watch
-    other = len(watch.assets)
+    watched = len(watch.assets)
     now_ns = engine.second * NS
-    totals = [_totals(engine, 2 * row + k, largest) for row in range(other + 1) for k in range(2)]
+    totals = [_totals(engine, 2 * row + k, largest) for row in range(watched) for k in range(2)]
+    others = [_totals(engine, 2 * (watched + 1) + k, largest) for k in range(2)]
+    together = [_together(totals[k::2]) for k in range(2)]
+    no_whole = engine.judge.readings.no_market
     events = dict(engine.tally.events)
     for stream in engine.feeds.streams.values():
         for kind, count in (("book_top", stream.book_tops), ("trade", stream.trades)):
@@ -45,11 +49,12 @@ def paint(engine: Engine, *, largest: bool = True) -> MarketView:
     return MarketView(
         now_ns=now_ns,
         assets=tuple(
-            _asset(engine, row, totals[2 * row], totals[2 * row + 1]) for row in range(other)
+            _asset(engine, name, row, totals[2 * row], totals[2 * row + 1])
+            for row, name in enumerate(watch.assets)
         ),
         streams=engine.feeds.views(now_ns),
-        totals={name: _together(totals[k::2]) for k, name in enumerate(names)},
-        other_totals={name: totals[2 * other + k] for k, name in enumerate(names)},
+        totals={name: _together([together[k], others[k]]) for k, name in enumerate(names)},
+        other_totals={name: others[k] for k, name in enumerate(names)},
         orders_by_venue=dict(engine.tally.orders),
         usd_by_venue=dict(engine.tally.usd),
         events=events,
@@ -60,7 +65,19 @@ def paint(engine: Engine, *, largest: bool = True) -> MarketView:
             "no_open_interest": int(engine.arrays.pressure["no_interest"].sum()),
             "late": int(engine.arrays.pressure["late"].sum()),
         },
+        whole=None if no_whole else _asset(engine, MARKET, watched, *together),
+        no_whole=no_whole,
+        breadth=(
+            {}
+            if no_whole
+            else {name: _breadth(engine, 2 * watched + k) for k, name in enumerate(names)}
+        ),
     )
+
+
+def _breadth(engine: Engine, row: int) -> Breadth:
+    part = engine.arrays.parts[row]
+    return Breadth(float(part["breadth_ratio"]), int(part["breadth_assets"]))
 
 
 def _totals(engine: Engine, ladder: int, search: bool) -> dict[str, Total]:
@@ -95,22 +112,28 @@ def _together(parts: list[dict[str, Total]]) -> dict[str, Total]:
     }
 
 
-def _asset(engine: Engine, row: int, long: dict[str, Total], short: dict[str, Total]) -> AssetView:
+def _asset(
+    engine: Engine, name: str, row: int, long: dict[str, Total], short: dict[str, Total]
+) -> AssetView:
     record = engine.arrays.assets[row]
     price, interest = float(record["price"]), float(record["interest"])
+    usd = interest * price
+    if name == MARKET:
+        # Coins of different assets do not add up: what stands there are US dollars.
+        interest, usd = math.nan, interest
     context = context_of(engine.arrays, row, engine.second - 1)
     contracts = engine.arrays.contracts
     mine = [k for k in range(len(engine.watch.contracts)) if contracts["asset"][k] == row]
     age_s = context.interest_age_s
     return AssetView(
-        asset=engine.watch.assets[row],
+        asset=name,
         price=price,
         spot_price=context.spot_price,
         basis_bp=context.basis * 1e4,
         scale_ratio=float(record["scale"]),
         baseline=engine.scales.baseline(row),
         open_interest_base=interest,
-        open_interest_usd=interest * price,
+        open_interest_usd=usd,
         open_interest_change_5m_ratio=context.interest_change_5m,
         open_interest_slope_ratio_per_s=context.interest_slope,
         open_interest_event_ns=(
@@ -159,9 +182,7 @@ def _ladder(
     ladder = engine.judge.ladders[ladder_row]
     record = engine.arrays.pressure[ladder_row]
     found = confirm(context, ladder.position, engine.parameters)
-    scale = float(engine.arrays.assets["scale"][ladder_row // 2])
-    venues = len(engine.watch.venues)
-    sums = engine.arrays.sums["usd"]
+    scale = engine.judge.readings.scale(ladder_row)
     forced = (int(record["usd_total"]) - ladder.start_usd) / MICRO_USD
     return LadderView(
         position=ladder.position,
@@ -177,7 +198,9 @@ def _ladder(
         confirmers_of=len(CONFIRMERS),
         totals=totals,
         venue_usd_1h={
-            venue: int(sums[ladder_row * venues + v, _HOUR]) / MICRO_USD
-            for v, venue in enumerate(engine.watch.venues)
+            venue: micro_usd / MICRO_USD
+            for venue, micro_usd in engine.judge.readings.by_venue(
+                ladder_row, "usd", _HOUR
+            ).items()
         },
     )

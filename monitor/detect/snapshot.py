@@ -22,8 +22,8 @@ from monitor.instruments import Instrument
 
 FORMAT: Final = 1
 # Arrays by what a row of them is.
-_BY_ASSET: Final = ("assets", "prices", "interests", "takers")
-_BY_LADDER: Final = ("pressure", "shares")
+_BY_ASSET: Final = ("assets", "prices", "interests", "takers", "members")
+_BY_LADDER: Final = ("pressure", "shares", "parts")
 _BY_CONTRACT: Final = ("contracts", "books")
 _BY_LINE: Final = ("sums", "seconds", "minutes")
 _SCALES: Final = ("bins", "mass", "sampled_s")
@@ -55,7 +55,11 @@ class _Version(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything later verdicts depend on."""
+    """Everything later verdicts depend on.
+
+    `market` says whether a row of the market stands behind those of the assets; snapshots from
+    before it had one say nothing.
+    """
 
     format: int
     second: int
@@ -70,6 +74,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     funding: dict[int, Funding]
     listings: dict[str, tuple[Instrument, ...]]
     connections: tuple[OpenConnection, ...]
+    market: bool = False
 
 
 def _store(array: npt.NDArray[Any]) -> dict[str, Field]:
@@ -129,6 +134,7 @@ def take(engine: Engine) -> bytes:
             )
             for c in engine.connections.values()
         ),
+        market=True,
     )
     return msgspec.msgpack.encode(snapshot)
 
@@ -215,8 +221,11 @@ def _restore_connections(engine: Engine, found: Snapshot) -> None:
 def _restore_rows(engine: Engine, found: Snapshot, contracts: dict[int, int]) -> None:
     """Copy every row to where its asset, contract or venue stands now."""
     assets = _places(found.assets, engine.watch.assets)
-    # The row behind the last asset is everything off the watch list.
-    rows = {**assets, len(found.assets): len(engine.watch.assets)}
+    behind, market = len(found.assets), len(engine.watch.assets)
+    if found.market:
+        assets[behind] = market
+    # The last row is everything off the watch list.
+    rows = {**assets, behind + found.market: market + 1}
     venues = _places(found.venues, engine.watch.venues)
     ladders = {2 * old + k: 2 * new + k for old, new in rows.items() for k in range(2)}
     before, now = max(1, len(found.venues)), max(1, len(engine.watch.venues))

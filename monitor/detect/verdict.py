@@ -63,6 +63,9 @@ class Baseline(enum.StrEnum):
 class Evidence(msgspec.Struct, frozen=True):
     """The numbers a verdict rests on; NaN is "not known", and `unknown` says why.
 
+    Of the market, shares are of all open interest in US dollars, prices are an index that was 1
+    when it was first seen, and orders, dollars and venues are those of all watched assets.
+
     Attributes:
         pressure_ratio: Bucket over the asset's own scale, g / u (dimensionless).
         scale_ratio: The asset's own scale u, as a share of open interest.
@@ -89,6 +92,9 @@ class Evidence(msgspec.Struct, frozen=True):
         half_life_s: Half-life of the forced flow's decay.
         rewave_probability: Chance of another wave within 30 minutes, from the published
             table; set only in EXHAUSTING and EXHAUSTED.
+        breadth_ratio: Part of the watch list's open interest (US dollars) that lies in assets
+            pressed in the same position of late, the asset itself among them.
+        breadth_assets: How many assets those are.
         confirmers: Names of the confirmers that hold.
         evaluable: How many of the confirmers could be evaluated.
         confirmers_of: How many confirmers there are.
@@ -121,6 +127,8 @@ class Evidence(msgspec.Struct, frozen=True):
     depth_ratio: float
     half_life_s: float
     rewave_probability: float
+    breadth_ratio: float
+    breadth_assets: float
     confirmers: tuple[str, ...]
     evaluable: int
     confirmers_of: int

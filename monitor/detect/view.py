@@ -71,6 +71,13 @@ class AssetView(msgspec.Struct, frozen=True):
     short: LadderView
 
 
+class Breadth(msgspec.Struct, frozen=True):
+    """How much of the market is pressed in one position: part of open interest, and assets."""
+
+    ratio: float
+    assets: int
+
+
 class StreamView(msgspec.Struct, frozen=True):
     """One session of one venue, from its facts and frames; times are market time, 0 for never."""
 
@@ -90,7 +97,10 @@ class MarketView(msgspec.Struct, frozen=True):
 
     `totals` and `other_totals` are by position value ("long", "short") and window name:
     the whole market, and the part of it off the watch list. `orders_by_venue` and
-    `usd_by_venue` count since the start, by (venue, asset or "other").
+    `usd_by_venue` count since the start, by (venue, asset or "other"). `whole` is the watch
+    list as one asset: its price an index that was 1 at first, its open interest in US dollars,
+    without spot price, coins, funding and depth; None for `no_whole`, the reason. `breadth` is
+    by position value, and empty when there is no whole.
     """
 
     now_ns: int
@@ -104,3 +114,6 @@ class MarketView(msgspec.Struct, frozen=True):
     malformed: dict[tuple[str, str], int]  # (venue, reason) -> count since the start
     not_used: dict[tuple[str, str], int]  # (venue, reason) -> count since the start
     dropped: dict[str, int]  # reason -> liquidation orders left out of the pressure
+    whole: AssetView | None = None
+    no_whole: str = ""
+    breadth: dict[str, Breadth] = {}

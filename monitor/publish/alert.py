@@ -62,6 +62,8 @@ class AlertEvidence(msgspec.Struct, frozen=True):
     depth_ratio: float | None
     half_life_s: float | None
     rewave_probability: float | None
+    breadth_ratio: float | None
+    breadth_assets: float | None
     confirmers: tuple[str, ...]
     evaluable: int
     confirmers_of: int
