@@ -27,7 +27,7 @@ from monitor.parameters import Parameters
 from monitor.simulate import cascade as script
 from monitor.simulate.cascade import Cascade
 from monitor.simulate.listing import OTHERS, WATCHED, contracts, quarter_end
-from monitor.simulate.market import Truth
+from monitor.simulate.contract import Truth
 from monitor.simulate.scenarios import SCENARIOS, scenario
 from monitor.simulate.scripted import ScriptedMarket
 from monitor.simulate.wire import schedule

@@ -23,7 +23,7 @@ from monitor.events import Liquidation
 from monitor.simulate.faults import Fault, parse_fault
 
 if TYPE_CHECKING:
-    from monitor.simulate.market import Market
+    from monitor.simulate.contract import Market
 
 EPOCH_NS = 1_795_392_000 * NS  # 2026-11-23 00:00 UTC, where nobody says otherwise
 TOLD_S = 1800  # virtual seconds told without --duration
@@ -105,7 +105,7 @@ def simulate(
 
 def tell(market: "Market", seconds: int) -> dict[str, object]:
     """What a market makes of so many seconds: events by kind, forced orders, and the truth."""
-    from monitor.simulate.market import told  # noqa: PLC0415 - see the module
+    from monitor.simulate.contract import told  # noqa: PLC0415 - see the module
     from monitor.simulate.wire import schedule  # noqa: PLC0415 - see the module
 
     kinds: Counter[str] = Counter()

@@ -23,7 +23,7 @@ from monitor.detect.scale import DAY_S, SAMPLE_S, Scales
 from monitor.events import Answer, Book, Fact, FactKind, MarketEvent
 from monitor.simulate.client import endpoint_of
 from monitor.simulate.hosts import ORIGINS, wire_of
-from monitor.simulate.market import Market
+from monitor.simulate.contract import Market
 from monitor.simulate.wire import VenueWire, schedule
 from monitor.simulate.wire_binance import BinanceWire
 from monitor.simulate.wire_bybit import BybitWire

@@ -88,7 +88,7 @@ class Natural:
         # None is as long as a day.
         found = [
             one
-            for day in range(start_s // DAY_S - 1, (end_s - 1) // DAY_S + 1)
+            for day in range(max(0, start_s // DAY_S - 1), (end_s - 1) // DAY_S + 1)
             for one in self._day(day)
             if one.start_s < end_s and one.end_s > start_s
         ]
@@ -118,8 +118,3 @@ class Natural:
                 replayed_s = min(seconds, replayed_s) if kind is Kind.CUT else 0
                 made.append(Incident(kind, venue, start_s, seconds, replayed_s))
         return made
-
-
-def natural(root: int, rates: Rates, venues: int) -> Natural:
-    """The incidents that follow from a root number."""
-    return Natural(root, rates, venues)

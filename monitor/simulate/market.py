@@ -1,67 +1,103 @@
-"""A market whose truth is known: what really was forced, when it began and when it ended.
+"""The simulated market: a world of assets that are lived through in compiled code.
 
-`Market` is all that the venue servers ask of a market; whatever stands behind it gives the
-events of one second after another, and the truth.
+A world is made of a regime and a seed; the same two give the same tape, however it is cut into
+chunks. What venues show of the tape is another matter (monitor.simulate.observation).
 """
 
-from collections.abc import Sequence
-from typing import Protocol
+import hashlib
+from pathlib import Path
+from typing import Final
 
-import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from monitor.events import MarketEvent, Position
-from monitor.instruments import Instrument
+import kernels
+from kernels import market
+from kernels.dtypes import Records, agents_dtype, shock_dtype, tape_dtype
+from monitor.simulate.regimes import DAY_S, Regime, distances, draw_day
 
-NS_PER_MS = 1_000_000
-
-
-class Truth(msgspec.Struct, frozen=True):
-    """What really happened in one cascade, printed by a venue or not.
-
-    `onset_ns` begins the first second of its ramp, `end_ns` ends the last second with more than
-    one percent of the peak flow; `forced_usd` counts every forced order of the asset and
-    position between them that the market has made so far.
-    """
-
-    asset: str
-    position: Position
-    onset_ns: int
-    end_ns: int
-    forced_usd: float
+SETTLE_S: Final = DAY_S  # positions fill up for a day before the first second
+_CHUNK_S: Final = 3600
+_SOURCES: Final = ("market.py", "observation.py", "draws.py", "arrival.py", "forced.py")
+_OWN_SOURCES: Final = ("market.py", "regimes.py", "observation.py", "negatives.py")
 
 
-class Market(Protocol):
-    """What stands behind the venue servers.
+class World:
+    """Assets of one regime, from a market second on.
 
     Attributes:
-        epoch_ns: Market time at which second 0 begins.
+        second: Market time of the next second, since 1970.
+        coins: Usual open interest of each asset, coins.
+        prices_usd: Price of each asset where log price is zero.
     """
 
-    epoch_ns: int
+    def __init__(
+        self,
+        regime: Regime,
+        seed: int,
+        second: int,
+        coins: npt.NDArray[np.float64],
+        prices_usd: npt.NDArray[np.float64],
+        extra: Records | None = None,
+    ) -> None:
+        assets = len(coins)
+        self.second = second - SETTLE_S
+        self.coins = coins
+        self.prices_usd = prices_usd
+        self._regime = regime
+        self._record = regime.record()
+        normals, common, shocks = np.random.SeedSequence(seed).spawn(3)
+        self._normals = np.random.default_rng(normals)
+        self._common = np.random.default_rng(common)
+        self._random = np.random.default_rng(shocks)
+        self._shocks = np.zeros(0, shock_dtype) if extra is None else extra.copy()
+        self._drawn_to = self.second
+        self._agents = np.zeros(assets, agents_dtype)
+        self._agents["scale_usd"] = prices_usd
+        self._agents["coins"] = coins
+        self._agents["interest"] = 1.0
+        self._agents["deep"] = 1.0
+        self._longs = np.zeros((assets, market.BINS))
+        self._shorts = np.zeros((assets, market.BINS))
+        self._distances, self._weights = distances()
+        for _ in range(SETTLE_S // _CHUNK_S):
+            self.chunk(_CHUNK_S)
 
-    def listing(self) -> Sequence[Instrument]:
-        """Everything listed, over all venues and products."""
+    def chunk(self, seconds: int) -> Records:
+        """The tape of the next seconds: (seconds x assets) of `tape_dtype`."""
+        assets = len(self.coins)
+        until = self.second + seconds
+        while self._drawn_to < until:
+            day = draw_day(self._regime.shocks, self._drawn_to, assets, self._random)
+            self._shocks = np.concatenate([self._shocks, day])
+            self._drawn_to += DAY_S
+        ends = self._shocks["second"] + self._shocks["duration_s"]
+        self._shocks = self._shocks[ends > self.second]
+        tape = np.zeros((seconds, assets), tape_dtype)
+        market.live(
+            self.second,
+            tape,
+            self._agents,
+            self._record,
+            self._shocks[self._shocks["second"] < until],
+            self._normals.standard_normal((seconds, assets, market.NORMALS)),
+            self._common.standard_normal((seconds, 2)),
+            self._longs,
+            self._shorts,
+            self._distances,
+            self._weights,
+        )
+        self.second = until
+        return tape
 
-    def second(self, index: int) -> Sequence[MarketEvent]:
-        """The events of one second in order of time; asked once for each, in order.
 
-        Every forced order is among them: which of them a venue prints is the venue's affair.
-        The first second carries every contract's open interest, funding and mark.
-        """
-
-    def truth(self) -> Sequence[Truth]:
-        """The cascades, past and to come; `forced_usd` up to the last second asked for."""
-
-
-def told(market: Market) -> list[dict[str, object]]:
-    """The market's truth, as it is told outside."""
-    return [
-        {
-            "asset": truth.asset,
-            "position": truth.position.value,
-            "onset_time_ms": truth.onset_ns // NS_PER_MS,
-            "end_time_ms": truth.end_ns // NS_PER_MS,
-            "forced_usd": truth.forced_usd,
-        }
-        for truth in market.truth()
-    ]
+def digest() -> str:
+    """Digest of everything that makes a simulated market and what is seen of it."""
+    found = hashlib.sha256()
+    for folder, names in (
+        (Path(kernels.__file__).parent, _SOURCES),
+        (Path(__file__).parent, _OWN_SOURCES),
+    ):
+        for name in names:
+            found.update((folder / name).read_bytes())
+    return found.hexdigest()[:16]

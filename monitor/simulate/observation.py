@@ -29,7 +29,7 @@ from kernels.dtypes import (
     shown_venue_dtype,
 )
 from kernels.observation import show
-from monitor.simulate.incidents import Incident, Rates, natural
+from monitor.simulate.incidents import Incident, Natural, Rates
 from monitor.simulate.negatives import Negative
 from monitor.simulate.troubles import Troubles
 
@@ -186,7 +186,7 @@ class Observer:
         self._config = config = config or Observing()
         self._assets = assets
         root = int(generator.integers(1 << 62))
-        self._natural = natural(root, config.rates, len(config.venues))
+        self._natural = Natural(root, config.rates, len(config.venues))
         self._troubles = Troubles(assets, len(config.venues), negatives)
         self._params = _params(config)
         self._venues = _venues(config, generator)
@@ -202,6 +202,7 @@ class Observer:
         self._positions = np.zeros(_MOST_ORDERS, np.int64)
         self._made = np.zeros(0, event_dtype)
         self._made_connections = np.zeros(0, np.int32)
+        self._places = np.zeros(0, np.int64)
         self._waiting = 0
 
     def chunk(self, tape: Records, second: int) -> Observed:
@@ -210,7 +211,8 @@ class Observer:
         if not self._rows["lot"].any():
             self._round(tape)
         incidents = self._natural.between(second, second + seconds)
-        self.incidents.extend(one for one in incidents if one.start_s >= second)
+        known = set(self.incidents)
+        self.incidents.extend(one for one in incidents if one not in known)
         trouble = self._troubles.between(second, seconds, incidents)
         most = self._assets * (2 + len(self._venues) * (4 + 3 * _MOST_ORDERS))
         self._grow(self._waiting + most + seconds * self._assets * _ROWS)
@@ -258,7 +260,7 @@ class Observer:
             start_ns,
             end_ns,
             np.empty((end_ns - start_ns >> STEP_BITS) + 2, np.int64),
-            np.empty(received, np.int64),
+            self._places,
             events.view(np.int64).reshape(-1, _WORDS),
             connections,
             offsets,
@@ -269,10 +271,11 @@ class Observer:
     def _grow(self, room: int) -> None:
         if room > len(self._made):
             made, connections = self._made, self._made_connections
-            self._made = np.zeros(room, event_dtype)
-            self._made_connections = np.zeros(room, np.int32)
+            self._made = np.empty(room, event_dtype)
+            self._made_connections = np.empty(room, np.int32)
             self._made[: len(made)] = made
             self._made_connections[: len(made)] = connections
+            self._places = np.empty(room, np.int64)
 
     def _round(self, tape: Records) -> None:
         """Venues tell open interest to about seven digits."""

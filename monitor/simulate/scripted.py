@@ -27,7 +27,7 @@ from monitor.events import (
 from monitor.instruments import Instrument
 from monitor.simulate.cascade import LENGTH_S, NOTHING, TOTAL_FLOW, Cascade, Effect
 from monitor.simulate.listing import FUNDING_INTERVAL_S, Asset, Contract, contracts
-from monitor.simulate.market import NS_PER_MS, Truth
+from monitor.simulate.contract import NS_PER_MS, Truth
 
 # How often each kind of event comes, in seconds, for majors and for the others.
 TOP_EVERY_S = (1, 5)

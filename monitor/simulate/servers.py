@@ -32,7 +32,7 @@ from monitor.simulate.faults import (
     parse_fault,
 )
 from monitor.simulate.hosts import ORIGINS, venue_of, wire_of
-from monitor.simulate.market import Market, told
+from monitor.simulate.contract import Market, told
 from monitor.simulate.wire import BATCH_NS, VenueWire, schedule
 from monitor.simulate.wire_binance import BinanceWire
 from monitor.simulate.wire_bybit import BybitWire
