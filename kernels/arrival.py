@@ -1,19 +1,70 @@
-"""What was sent in some order becomes what was received, in order, with what is still under way.
+"""Events on their way: written as they are sent, arranged as they are received.
 
-A counting sort over received time in steps of 2^24 ns (17 ms), then an insertion sort within a
-step: rows are made nearly in order, so both passes are short. Equal times keep the order in
+`arrange` is a counting sort over received time in steps of 2^24 ns (17 ms), then an insertion
+sort: rows are made nearly in order, so both passes are short. Equal times keep the order in
 which rows were made.
 """
 
 from typing import Any, Final
 
 import numpy.typing as npt
-from numba import int32, int64
+from numba import float64, int32, int64, types
+from numba.np.numpy_support import from_dtype
 
+from kernels.dtypes import Records, event_dtype
 from kernels.jit import kernel
 
 STEP_BITS: Final = 24
 NS = 1_000_000_000
+
+_events = from_dtype(event_dtype)[::1]
+
+
+@kernel(
+    int64(
+        _events,
+        int32[::1],
+        int64,
+        int64,
+        int64,
+        float64,
+        float64,
+        types.UniTuple(int64, 6),
+    )
+)
+def put(
+    events: Records,
+    connections: npt.NDArray[Any],
+    place: int,
+    received_ns: int,
+    event_ns: int,
+    a: float,
+    b: float,
+    rest: tuple[int, int, int, int, int, int],
+) -> int:
+    """Write one event at a place; returns the next.
+
+    Args:
+        events: Changed in place.
+        connections: Connection of each, changed in place.
+        place: Where to.
+        received_ns: When it arrives.
+        event_ns: When it happened, as it says.
+        a: First value.
+        b: Second value.
+        rest: Row, kind, position, venue, whether it counts, connection.
+    """
+    events["received_ns"][place] = received_ns
+    events["event_ns"][place] = event_ns
+    events["a"][place] = a
+    events["b"][place] = b
+    events["row"][place] = rest[0]
+    events["kind"][place] = rest[1]
+    events["position"][place] = rest[2]
+    events["venue"][place] = rest[3]
+    events["counts"][place] = rest[4]
+    connections[place] = rest[5]
+    return place + 1
 
 
 @kernel(

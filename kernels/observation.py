@@ -1,9 +1,9 @@
 """What venues show of a tape: forced orders, quotes, marks, trades, open interest and depth.
 
-The tape is whole and true. A venue prints its part of the forced coins as single orders of
-lognormal size; two of the three venues print at most one order per contract and second (the
-largest, or the latest), as `detection.md` found them to do. What is sent arrives late, through
-feeds that stall under stress, over connections that break, overlap and are made anew.
+The tape is whole and true. Venues have a part of it each, print forced orders by rules of their
+own (`kernels.forced`), are asked for open interest now and then, and show depth as far as their
+books go. What is sent arrives late, through feeds that stall under stress, over connections that
+break, overlap and are made anew.
 
 All randomness comes from streams of `kernels.draws`, three of each contract: what orders there
 are does not depend on how they are printed, nor one asset on what befalls another.
@@ -16,27 +16,18 @@ import numpy.typing as npt
 from numba import float64, int32, int64, types
 from numba.np.numpy_support import from_dtype
 
-from kernels.draws import lognormal, normal, uniform
+from kernels.arrival import put
+from kernels.draws import normal, uniform
 from kernels.dtypes import (
-    ANEW,
-    ASIDE,
     BOOK_TOP,
     CUT,
     DOWN,
-    FLIPPED,
     FROZEN_DEPTH,
     FROZEN_INTEREST,
-    FULL_TAPE,
-    LARGEST_OF_SECOND,
-    LIQUIDATION,
     MARK,
     OPEN_INTEREST,
     ROWS_OF_ASSET,
-    SKEW_AHEAD,
-    SKEW_BACK,
-    THRICE,
     TRADE,
-    TWICE,
     Reals,
     Records,
     burst_dtype,
@@ -47,13 +38,14 @@ from kernels.dtypes import (
     tape_dtype,
     whale_dtype,
 )
+from kernels.forced import send, skew, split
 from kernels.jit import kernel
 
 NS = 1_000_000_000
 MS = 1_000_000
 # A day's memory of an asset's usual forced share per second, and the most one second counts.
 _USUAL_S = 86_400.0
-_USUAL_MOST = 1e-6
+_USUAL_MOST = 1e-5
 # Where in its second a row was made: a quote somewhere in the part before its end, so that most
 # arrive within the second they speak of.
 _QUOTE_MS = 600
@@ -69,160 +61,6 @@ _venues = from_dtype(shown_venue_dtype)[::1]
 _rows = from_dtype(shown_row_dtype)[::1]
 _whales = from_dtype(whale_dtype)[::1]
 _bursts = from_dtype(burst_dtype)[::1]
-
-
-@kernel(
-    int64(
-        _rows,
-        int64,
-        float64,
-        float64,
-        float64,
-        _whales,
-        int64,
-        int64,
-        float64,
-        _showing,
-        float64[::1],
-        int64[::1],
-        float64[::1],
-        int64[::1],
-    )
-)
-def split(
-    rows: Records,
-    row: int,
-    long_coins: float,
-    short_coins: float,
-    mean: float,
-    whales: Records,
-    whale: int,
-    whale_end: int,
-    interest: float,
-    params: Records,
-    table: Reals,
-    times: npt.NDArray[Any],
-    coins: Reals,
-    positions: npt.NDArray[Any],
-) -> int:
-    """Turn a second's forced coins of one contract into orders, sorted by time.
-
-    The size of the order that comes next is drawn ahead; it is made once so many coins are due.
-    So sizes keep their distribution however slowly coins come, and no coin is lost: what has
-    been made and what is still due add up to what was forced.
-
-    Args:
-        rows: Contracts; what is due and what comes next of `row` are changed in place.
-        row: Which contract.
-        long_coins: Coins of longs that this venue forces in this second.
-        short_coins: The same of shorts.
-        mean: Coins of a mean order.
-        whales: Orders beside those of the tape.
-        whale: First of them that belongs to this contract and second.
-        whale_end: Where they end.
-        interest: The asset's open interest, coins.
-        params: How venues show a tape.
-        table: Quantiles of the normal distribution.
-        times: Room for times, ms from the start of the second.
-        coins: Room for sizes.
-        positions: Room for positions.
-
-    Returns:
-        How many orders there are, at most as many as there is room for; the rest stays due.
-    """
-    seeds = rows["seed_orders"]
-    sigma, most = params["order_sigma"][0], params["order_most"][0]
-    room = len(times)
-    count = 0
-    for w in range(whale, whale_end):
-        pieces = whales["orders"][w]
-        for _ in range(pieces):
-            if count < room // 4:
-                times[count] = int64(uniform(seeds, row) * 1000.0)
-                coins[count] = whales["share"][w] * interest / pieces
-                positions[count] = whales["position"][w]
-                count += 1
-    for position in range(2):
-        if position == 0:
-            due = rows["due_long"][row] + long_coins
-            coming = rows["next_long"][row]
-        else:
-            due = rows["due_short"][row] + short_coins
-            coming = rows["next_short"][row]
-        if not coming > 0.0:
-            coming = mean * lognormal(seeds, row, table, sigma, most)
-        last = room // 2 if position == 0 else room
-        while due >= coming and count < last:
-            times[count] = int64(uniform(seeds, row) * 1000.0)
-            coins[count] = coming
-            positions[count] = position
-            count += 1
-            due -= coming
-            coming = mean * lognormal(seeds, row, table, sigma, most)
-        if position == 0:
-            rows["due_long"][row] = due
-            rows["next_long"][row] = coming
-        else:
-            rows["due_short"][row] = due
-            rows["next_short"][row] = coming
-    for k in range(1, count):
-        time, size, position = times[k], coins[k], positions[k]
-        place = k
-        while place > 0 and times[place - 1] > time:
-            times[place] = times[place - 1]
-            coins[place] = coins[place - 1]
-            positions[place] = positions[place - 1]
-            place -= 1
-        times[place] = time
-        coins[place] = size
-        positions[place] = position
-    return count
-
-
-@kernel(
-    int64(
-        _events,
-        int32[::1],
-        int64,
-        int64,
-        int64,
-        float64,
-        float64,
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-        int64,
-    )
-)
-def put(
-    events: Records,
-    connections: npt.NDArray[Any],
-    at: int,
-    received_ns: int,
-    event_ns: int,
-    a: float,
-    b: float,
-    row: int,
-    kind: int,
-    position: int,
-    venue: int,
-    counts: int,
-    connection: int,
-) -> int:
-    """Write one event at a place; returns the next."""
-    events["received_ns"][at] = received_ns
-    events["event_ns"][at] = event_ns
-    events["a"][at] = a
-    events["b"][at] = b
-    events["row"][at] = row
-    events["kind"][at] = kind
-    events["position"][at] = position
-    events["venue"][at] = venue
-    events["counts"][at] = counts
-    connections[at] = connection
-    return at + 1
 
 
 @kernel(
@@ -308,7 +146,7 @@ def show(
     orders_seeds, quote_seeds = rows["seed_orders"], rows["seed_quotes"]
     arrival_seeds = rows["seed_arrivals"]
     venue_count, bands = len(venues), len(profile)
-    scale, jitter_ns = params["scale"][0], params["jitter_ns"][0]
+    jitter_ns = params["jitter_ns"][0]
     delay_sigma, delay_memory = params["delay_sigma"][0], params["delay_memory"][0]
     delay_step = math.sqrt(1.0 - delay_memory * delay_memory)
     quote_noise, quote_memory = params["quote_noise"][0], params["quote_memory"][0]
@@ -350,10 +188,11 @@ def show(
             usual[asset, 0] += weight * (min(share, _USUAL_MOST) - usual[asset, 0])
             usual[asset, 1] += 1.0
             base = asset * ROWS_OF_ASSET
+            spot = base + ROWS_OF_ASSET - 1  # its stream of orders is free: it splits
             if long_coins + short_coins > 0.0:
                 total = 0.0
                 for v in range(venue_count):
-                    noise = split_noise * (2.0 * uniform(orders_seeds, base) - 1.0)
+                    noise = split_noise * (2.0 * uniform(orders_seeds, spot) - 1.0)
                     part = venues["share"][v] * (1.0 + noise)
                     venues["part"][v] = part
                     total += part
@@ -363,11 +202,7 @@ def show(
             for v in range(venue_count):
                 row = base + v
                 flag = int64(flags[line, row])
-                skew_ns = int64(0)
-                if flag & SKEW_BACK:
-                    skew_ns = -params["skew_ns"][0]
-                elif flag & SKEW_AHEAD:
-                    skew_ns = params["skew_ns"][0]
+                skew_ns = skew(flag, params["skew_ns"][0])
                 number = int64(numbers[line, v])
                 venue_share = venues["share"][v]
 
@@ -385,77 +220,42 @@ def show(
                 held_ns = rows["stalled_ns"][row]
 
                 # Quote, mark and trade.
-                quote = quote_memory * rows["quote"][row] + quote_step * normal(
-                    quote_seeds, row, table
-                )
+                quote = quote_memory * rows["quote"][row]
+                quote += quote_step * normal(quote_seeds, row, table)
                 rows["quote"][row] = quote
                 chance = uniform(quote_seeds, row)
-                flow = (
-                    takers[line, asset]
-                    * venue_share
-                    * (1.0 + trade_noise * (2.0 * uniform(quote_seeds, row) - 1.0))
-                )
+                noise = trade_noise * (2.0 * uniform(quote_seeds, row) - 1.0)
+                flow = takers[line, asset] * venue_share * (1.0 + noise)
                 if flag & (DOWN | CUT) == 0:
                     middle = perps[line, asset] * (1.0 + quote_noise * quote)
                     event_ns = now_ns + int64(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
                     received_ns = max(held_ns, event_ns + delay_ns)
-                    made = put(
-                        events,
-                        connections,
-                        made,
-                        received_ns,
-                        event_ns + skew_ns,
-                        middle * (1.0 - half_spread),
-                        middle * (1.0 + half_spread),
-                        row,
-                        BOOK_TOP,
-                        0,
-                        v,
-                        1,
-                        number,
-                    )
+                    rest = (row, BOOK_TOP, 0, v, 1, number)
+                    bid, ask = middle * (1.0 - half_spread), middle * (1.0 + half_spread)
+                    event_ns += skew_ns
+                    made = put(events, connections, made, received_ns, event_ns, bid, ask, rest)
                     if (second + asset + v) % mark_every_s == 0:
                         event_ns = now_ns + _MARK_MS * MS
                         received_ns = max(held_ns, event_ns + delay_ns)
+                        rest = (row, MARK, 0, v, 1, number)
+                        mark, index = marks[line, asset], spots[line, asset]
+                        event_ns += skew_ns
                         made = put(
-                            events,
-                            connections,
-                            made,
-                            received_ns,
-                            event_ns + skew_ns,
-                            marks[line, asset],
-                            spots[line, asset],
-                            row,
-                            MARK,
-                            0,
-                            v,
-                            1,
-                            number,
+                            events, connections, made, received_ns, event_ns, mark, index, rest
                         )
                     if flow != 0.0:
                         event_ns = now_ns + _TRADE_MS * MS
                         received_ns = max(held_ns, event_ns + delay_ns)
+                        rest = (row, TRADE, 0, v, 1, number)
+                        event_ns += skew_ns
                         made = put(
-                            events,
-                            connections,
-                            made,
-                            received_ns,
-                            event_ns + skew_ns,
-                            flow,
-                            middle,
-                            row,
-                            TRADE,
-                            0,
-                            v,
-                            1,
-                            number,
+                            events, connections, made, received_ns, event_ns, flow, middle, rest
                         )
 
                 # Open interest is asked for: a broken stream does not hold it back.
                 if (second + 7 * asset + 3 * v) % venues["poll_s"][v] == 0:
-                    off = interest_memory * rows["interest_off"][row] + interest_step * normal(
-                        quote_seeds, row, table
-                    )
+                    off = interest_memory * rows["interest_off"][row]
+                    off += interest_step * normal(quote_seeds, row, table)
                     rows["interest_off"][row] = off
                     fails = uniform(quote_seeds, row) < params["interest_fails"][0] * stress
                     old = uniform(quote_seeds, row) < params["interest_old"][0] * stress
@@ -468,26 +268,16 @@ def show(
                             value = math.floor(value / lot + 0.5) * lot
                             rows["interest"][row] = value
                         event_ns = now_ns + _ANSWER_MS * MS
+                        rest = (row, OPEN_INTEREST, 0, v, 1, 0)
+                        received_ns = event_ns + delay_ns
+                        event_ns += skew_ns
                         made = put(
-                            events,
-                            connections,
-                            made,
-                            event_ns + delay_ns,
-                            event_ns + skew_ns,
-                            value,
-                            math.nan,
-                            row,
-                            OPEN_INTEREST,
-                            0,
-                            v,
-                            1,
-                            0,
+                            events, connections, made, received_ns, event_ns, value, math.nan, rest
                         )
 
                 # Depth: a book covers its bands, fewer of them under stress.
-                depth = depth_memory * rows["depth"][row] + depth_step * normal(
-                    quote_seeds, row, table
-                )
+                depth = depth_memory * rows["depth"][row]
+                depth += depth_step * normal(quote_seeds, row, table)
                 rows["depth"][row] = depth
                 lost = params["depth_lost"][0] + params["depth_lost_stress"][0] * stress
                 chance = uniform(quote_seeds, row)
@@ -518,136 +308,46 @@ def show(
                     whale_end += 1
                 if long_coins + short_coins > 0.0 or whale_end > whale:
                     part = venues["part"][v] if long_coins + short_coins > 0.0 else 0.0
-                    end = split(
-                        rows,
-                        row,
-                        long_coins * part,
-                        short_coins * part,
-                        mean,
-                        whales,
-                        whale,
-                        whale_end,
-                        interest,
-                        params,
-                        table,
-                        times,
-                        coins,
-                        positions,
+                    long_part, short_part = long_coins * part, short_coins * part
+                    count = split(
+                        *(rows, row, long_part, short_part, mean, interest),
+                        *(whales, whale, whale_end, params, table),
+                        *(times, coins, positions),
                     )
                     whale = whale_end
-                    start = 0
-                    rule = venues["rule"][v]
-                    if rule != FULL_TAPE and end > 1:
-                        start = end - 1
-                        if rule == LARGEST_OF_SECOND:
-                            for k in range(end - 1, -1, -1):
-                                if coins[k] >= coins[start]:
-                                    start = k
-                            end = start + 1
-                    release = int64(releases[line, row])
-                    if flag & DOWN or (flag & CUT and release < 0):
-                        start = end
-                    last_ns = int64(0)
-                    extra_ns = int64(0)
-                    for k in range(start, end):
-                        event_ns = now_ns + times[k] * MS
-                        # A thinned tape is sent when its second is over.
-                        pushed_ns = now_ns + NS
-                        if rule == FULL_TAPE:
-                            push_ns = venues["push_ns"][v]
-                            pushed_ns = (event_ns // push_ns + 1) * push_ns
-                        if pushed_ns != last_ns:
-                            last_ns = pushed_ns
-                            extra_ns = int64(jitter_ns * uniform(arrival_seeds, row))
-                        received_ns = max(held_ns, pushed_ns + delay_ns + extra_ns)
-                        counts = 1
-                        connection = number
-                        if flag & CUT:
-                            opened_ns = (first_second + release) * NS
-                            received_ns = opened_ns + delay_ns
-                            if flag & ASIDE:
-                                connection += 3
-                            if flag & ANEW and (
-                                event_ns + skew_ns < opened_ns - params["before_ns"][0]
-                            ):
-                                counts = 0
-                        position = positions[k]
-                        if flag & FLIPPED:
-                            position = 1 - position
-                        copies = 1
-                        if flag & TWICE:
-                            copies = 2
-                        elif flag & THRICE:
-                            copies = 3
-                        for copy in range(copies):
-                            if copy > 0:
-                                # Another connection: a little sooner or later.
-                                received_ns += int64(
-                                    jitter_ns * (3.0 * uniform(arrival_seeds, row) - 1.0)
-                                )
-                                received_ns = max(received_ns, pushed_ns + MS)
-                                connection += 1
-                            made = put(
-                                events,
-                                connections,
-                                made,
-                                received_ns,
-                                event_ns + skew_ns,
-                                coins[k] * scale,
-                                coins[k] * scale * marks[line, asset],
-                                row,
-                                LIQUIDATION,
-                                position,
-                                v,
-                                counts,
-                                connection,
-                            )
+                    release_ns = int64(releases[line, row])
+                    if release_ns >= 0:
+                        release_ns = (first_second + release_ns) * NS
+                    rule, push_ns = venues["rule"][v], venues["push_ns"][v]
+                    made = send(
+                        *(events, connections, made, times, coins, positions, count),
+                        *(rule, push_ns, row, v, now_ns, delay_ns, held_ns, flag, release_ns),
+                        *(number, marks[line, asset], params, arrival_seeds),
+                    )
 
             # The spot pair, on the first venue.
-            row = base + ROWS_OF_ASSET - 1
             number = int64(numbers[line, 0])
-            quote = quote_memory * rows["quote"][row] + quote_step * normal(
-                quote_seeds, row, table
-            )
-            rows["quote"][row] = quote
-            chance = uniform(quote_seeds, row)
+            quote = quote_memory * rows["quote"][spot]
+            quote += quote_step * normal(quote_seeds, spot, table)
+            rows["quote"][spot] = quote
+            chance = uniform(quote_seeds, spot)
             delay_ns = int64(venues["delay_ns"][0] * slow + jitter_ns * chance)
             for band in range(bands):
-                depths[line, row, band] = math.nan
-            if int64(flags[line, row]) & (DOWN | CUT) == 0:
+                depths[line, spot, band] = math.nan
+            if int64(flags[line, spot]) & (DOWN | CUT) == 0:
                 middle = spots[line, asset] * (1.0 + quote_noise * quote)
                 event_ns = now_ns + int64(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
-                made = put(
-                    events,
-                    connections,
-                    made,
-                    event_ns + delay_ns,
-                    event_ns,
-                    middle * (1.0 - half_spread),
-                    middle * (1.0 + half_spread),
-                    row,
-                    BOOK_TOP,
-                    0,
-                    0,
-                    1,
-                    number,
-                )
-                if spot_takers[line, asset] != 0.0:
+                rest = (spot, BOOK_TOP, 0, 0, 1, number)
+                received_ns = event_ns + delay_ns
+                bid, ask = middle * (1.0 - half_spread), middle * (1.0 + half_spread)
+                made = put(events, connections, made, received_ns, event_ns, bid, ask, rest)
+                flow = spot_takers[line, asset]
+                if flow != 0.0:
                     event_ns = now_ns + _TRADE_MS * MS
+                    rest = (spot, TRADE, 0, 0, 1, number)
+                    received_ns = event_ns + delay_ns
                     made = put(
-                        events,
-                        connections,
-                        made,
-                        event_ns + delay_ns,
-                        event_ns,
-                        spot_takers[line, asset],
-                        middle,
-                        row,
-                        TRADE,
-                        0,
-                        0,
-                        1,
-                        number,
+                        events, connections, made, received_ns, event_ns, flow, middle, rest
                     )
         line += 1
     progress[0], progress[1], progress[2] = line, made, whale
