@@ -33,11 +33,11 @@ def rolling_sum(values: Column, window_s: int, out: Reals) -> None:
         if s % window_s == window_s - 1:
             total = 0.0
             for k in range(s - window_s + 1, s + 1):
-                total += float(values[k])
+                total += np.float64(values[k])
         else:
-            total += float(values[s])
+            total += np.float64(values[s])
             if s >= window_s:
-                total -= float(values[s - window_s])
+                total -= np.float64(values[s - window_s])
         out[s] = total
 
 
@@ -95,5 +95,5 @@ def drained(values: Column, drain_per_s: float, out: Reals) -> None:
     """
     level = 0.0
     for s in range(len(values)):
-        level = max(0.0, level - drain_per_s) + float(values[s])
+        level = max(0.0, level - drain_per_s) + np.float64(values[s])
         out[s] = level

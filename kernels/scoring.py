@@ -1,8 +1,9 @@
 """Passes over a month of seconds: true episodes, alarms of a statistic, and how they meet.
 
 A month is one column per ladder (forced flow, a statistic) or asset (mark, open interest), one
-value a second, float32 as it is stored; every sum is float64. Forced flow comes as a share of
-open interest, so coins are share times open interest of the same second.
+value a second, float32 as it is stored; every sum is float64 (`np.float64` makes it so: compiled,
+`float` leaves a float32 what it is). Forced flow comes as a share of open interest, so coins are
+share times open interest of the same second.
 """
 
 import math
@@ -69,30 +70,30 @@ def _measure(
     coins = 0.0
     own = 0.0
     for s in range(onset, end + 1):
-        coins += float(forced[s]) * float(interest[s])
-        own += float(endogenous[s]) * float(interest[s])
+        coins += np.float64(forced[s]) * np.float64(interest[s])
+        own += np.float64(endogenous[s]) * np.float64(interest[s])
     gone = 0.0
     early = onset
     while early < end:
-        gone += float(forced[early]) * float(interest[early])
+        gone += np.float64(forced[early]) * np.float64(interest[early])
         if gone >= EARLY_RATIO * coins:
             break
         early += 1
     sign = -1.0 if position == LONG else 1.0
     bottom = onset
     for s in range(onset, end + 1):
-        if sign * float(mark[s]) > sign * float(mark[bottom]):
+        if sign * np.float64(mark[s]) > sign * np.float64(mark[bottom]):
             bottom = s
     before = max(onset - before_s, 0)
     after = min(end + after_s, len(interest) - 1)
     episode["early"] = early
     episode["bottom"] = bottom
-    episode["share"] = coins / float(interest[max(onset - 1, 0)])
+    episode["share"] = coins / np.float64(interest[max(onset - 1, 0)])
     episode["endogenous"] = own / coins
-    episode["start_price"] = float(mark[before])
-    episode["extreme"] = float(mark[bottom])
-    episode["move"] = sign * (float(mark[bottom]) / float(mark[before]) - 1.0)
-    episode["decline"] = 1.0 - float(interest[after]) / float(interest[before])
+    episode["start_price"] = np.float64(mark[before])
+    episode["extreme"] = np.float64(mark[bottom])
+    episode["move"] = sign * (np.float64(mark[bottom]) / np.float64(mark[before]) - 1.0)
+    episode["decline"] = 1.0 - np.float64(interest[after]) / np.float64(interest[before])
 
 
 @kernel(
@@ -153,10 +154,10 @@ def find_episodes(
         if s < len(forced):
             flows = forced[s] > 0.0
             if flows:
-                held += float(forced[s])
+                held += np.float64(forced[s])
                 busy += 1
             if s >= window_s and forced[s - window_s] > 0.0:
-                held -= float(forced[s - window_s])
+                held -= np.float64(forced[s - window_s])
                 busy -= 1
             if busy == 0:
                 held = 0.0
@@ -256,7 +257,7 @@ def _coins(forced: Column, interest: Column, start: int, end: int) -> float:
     """Forced coins of the seconds from start to end, both included."""
     coins = 0.0
     for s in range(start, end + 1):
-        coins += float(forced[s]) * float(interest[s])
+        coins += np.float64(forced[s]) * np.float64(interest[s])
     return coins
 
 
@@ -345,7 +346,7 @@ def meet(
                     whole = episode["extreme"] - episode["start_price"]
                     price[e, k] = 0.0
                     if at < episode["bottom"] and episode["move"] > 0.0:
-                        rest = (episode["extreme"] - float(mark[at])) / whole
+                        rest = (episode["extreme"] - np.float64(mark[at])) / whole
                         price[e, k] = min(1.0, max(0.0, rest))
                 e += 1
             tallies[k, rank] += 1
@@ -373,7 +374,7 @@ def holds(
     h = 0
     at = start
     for s in range(start, limit):
-        if sign * float(mark[s]) > sign * float(mark[at]):
+        if sign * np.float64(mark[s]) > sign * np.float64(mark[at]):
             at = s
         while h < len(holds_s) and s - at >= holds_s[h]:
             calls[h] = s
