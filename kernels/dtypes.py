@@ -14,6 +14,8 @@ import numpy.typing as npt
 Records = npt.NDArray[np.void]
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+Singles = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.uint8]
 
 # Kinds of events in a batch.
 LIQUIDATION: Final = 0
@@ -263,7 +265,10 @@ regime_dtype = np.dtype(
         ("at_risk_ratio", np.float64),  # of open interest, each of longs and shorts
         ("holding_s", np.float64),
         ("crowding", np.float64),  # how far trend draws positions to one side
-        ("engine_ratio", np.float64),  # most that liquidation engines sell in a second, of 1 % depth
+        (
+            "engine_ratio",
+            np.float64,
+        ),  # most that liquidation engines sell in a second, of 1 % depth
         ("engine_s", np.float64),  # in how many seconds they would sell what waits
         # Leaving of one's own will, and coming back.
         ("leaving", np.float64),  # open interest lost for each unit of hurried log price
@@ -303,7 +308,10 @@ agents_dtype = np.dtype(
         ("trend", np.float64),  # log price over its six-hour mean
         ("lean", np.float64),  # slow part of the crowding
         ("mark_bin", np.int64),
-        ("waiting_long", np.float64),  # coins over usual open interest that engines still have to sell
+        (
+            "waiting_long",
+            np.float64,
+        ),  # coins over usual open interest that engines still have to sell
         ("waiting_short", np.float64),
         ("waiting_long_own", np.float64),  # the endogenous part
         ("waiting_short_own", np.float64),
@@ -460,3 +468,22 @@ burst_dtype = np.dtype(
     align=True,
 )
 """Forced orders beside those of the tape, as multiples of what is usual."""
+
+episode_dtype = np.dtype(
+    [
+        ("ladder", np.int64),
+        ("rank", np.int64),
+        ("onset", np.int64),  # first second with forced flow
+        ("end", np.int64),  # last second with forced flow
+        ("early", np.int64),  # second in which 5 % of the flow was reached
+        ("bottom", np.int64),  # second of the extreme of the mark
+        ("share", np.float64),  # forced coins over open interest just before onset
+        ("endogenous", np.float64),  # part of them that only forced flow brought about
+        ("start_price", np.float64),  # mark a while before onset
+        ("extreme", np.float64),  # of the mark within the episode, in the forced direction
+        ("move", np.float64),  # from the one to the other, positive in the forced direction
+        ("decline", np.float64),  # of open interest, from before onset to after the end
+    ],
+    align=True,
+)
+"""One stretch of true forced flow of one ladder; seconds count from the month's first."""

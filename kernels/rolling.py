@@ -6,18 +6,14 @@ value at a second uses that second and those before it only.
 
 import math
 
-import numpy as np
-import numpy.typing as npt
 from numba import float32, float64, int64, void
 
-from kernels.dtypes import Reals
+from kernels.dtypes import Reals, Singles
 from kernels.jit import kernel
-
-Column = npt.NDArray[np.float32]
 
 
 @kernel(void(float32[::1], int64, float64[::1]))
-def rolling_sum(values: Column, window_s: int, out: Reals) -> None:
+def rolling_sum(values: Singles, window_s: int, out: Reals) -> None:
     """Sum of the last `window_s` seconds, this one included.
 
     The sum is taken anew whenever a window is full of other seconds, so rounding does not pile
@@ -33,11 +29,11 @@ def rolling_sum(values: Column, window_s: int, out: Reals) -> None:
         if s % window_s == window_s - 1:
             total = 0.0
             for k in range(s - window_s + 1, s + 1):
-                total += np.float64(values[k])
+                total += float(values[k])
         else:
-            total += np.float64(values[s])
+            total += float(values[s])
             if s >= window_s:
-                total -= np.float64(values[s - window_s])
+                total -= float(values[s - window_s])
         out[s] = total
 
 
@@ -85,7 +81,7 @@ def rolling_moments(
 
 
 @kernel(void(float32[::1], float64, float64[::1]))
-def drained(values: Column, drain_per_s: float, out: Reals) -> None:
+def drained(values: Singles, drain_per_s: float, out: Reals) -> None:
     """A bucket without caps: g <- max(0, g - drain) + value, second by second.
 
     Args:
@@ -95,5 +91,5 @@ def drained(values: Column, drain_per_s: float, out: Reals) -> None:
     """
     level = 0.0
     for s in range(len(values)):
-        level = max(0.0, level - drain_per_s) + np.float64(values[s])
+        level = max(0.0, level - drain_per_s) + float(values[s])
         out[s] = level

@@ -1,25 +1,18 @@
 """Passes over a month of seconds: true episodes, alarms of a statistic, and how they meet.
 
 A month is one column per ladder (forced flow, a statistic) or asset (mark, open interest), one
-value a second, float32 as it is stored; every sum is float64 (`np.float64` makes it so: compiled,
-`float` leaves a float32 what it is). Forced flow comes as a share of open interest, so coins are
-share times open interest of the same second.
+value a second, float32 as it is stored; every sum is float64. Forced flow comes as a share of
+open interest, so coins are share times open interest of the same second.
 """
 
 import math
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from numba import float32, float64, int64, uint8, void
 from numba.np.numpy_support import from_dtype
 
-from kernels.dtypes import LONG, Reals, Records
+from kernels.dtypes import LONG, Flags, Integers, Reals, Records, Singles, episode_dtype
 from kernels.jit import kernel
-
-Column = npt.NDArray[np.float32]
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.uint8]
 
 # Ranks of true episodes, and of alarms by the highest episode they meet (0: none).
 SMALL: Final = 0
@@ -30,36 +23,23 @@ RANKS: Final = 4
 
 EARLY_RATIO: Final = 0.05
 
-episode_dtype = np.dtype(
-    [
-        ("ladder", np.int64),
-        ("rank", np.int64),
-        ("onset", np.int64),  # first second with forced flow
-        ("end", np.int64),  # last second with forced flow
-        ("early", np.int64),  # second in which 5 % of the flow was reached
-        ("bottom", np.int64),  # second of the extreme of the mark
-        ("share", np.float64),  # forced coins over open interest just before onset
-        ("endogenous", np.float64),  # part of them that only forced flow brought about
-        ("start_price", np.float64),  # mark a while before onset
-        ("extreme", np.float64),  # of the mark within the episode, in the forced direction
-        ("move", np.float64),  # from the one to the other, positive in the forced direction
-        ("decline", np.float64),  # of open interest, from before onset to after the end
-    ],
-    align=True,
-)
-"""One stretch of true forced flow of one ladder; seconds count from the month's first."""
-
 _column = float32[::1]
 _episodes = from_dtype(episode_dtype)[::1]
 _Episode = from_dtype(episode_dtype)
 
 
+@kernel(float64(float32))
+def _wide(value: float) -> float:
+    """A stored value for float64 arithmetic: compiled, `float` leaves a float32 what it is."""
+    return float(value)
+
+
 @kernel(void(_column, _column, _column, _column, int64, int64, int64, _Episode))
 def _measure(
-    forced: Column,
-    endogenous: Column,
-    mark: Column,
-    interest: Column,
+    forced: Singles,
+    endogenous: Singles,
+    mark: Singles,
+    interest: Singles,
     position: int,
     before_s: int,
     after_s: int,
@@ -70,30 +50,30 @@ def _measure(
     coins = 0.0
     own = 0.0
     for s in range(onset, end + 1):
-        coins += np.float64(forced[s]) * np.float64(interest[s])
-        own += np.float64(endogenous[s]) * np.float64(interest[s])
+        coins += _wide(forced[s]) * _wide(interest[s])
+        own += _wide(endogenous[s]) * _wide(interest[s])
     gone = 0.0
     early = onset
     while early < end:
-        gone += np.float64(forced[early]) * np.float64(interest[early])
+        gone += _wide(forced[early]) * _wide(interest[early])
         if gone >= EARLY_RATIO * coins:
             break
         early += 1
     sign = -1.0 if position == LONG else 1.0
     bottom = onset
     for s in range(onset, end + 1):
-        if sign * np.float64(mark[s]) > sign * np.float64(mark[bottom]):
+        if sign * _wide(mark[s]) > sign * _wide(mark[bottom]):
             bottom = s
     before = max(onset - before_s, 0)
     after = min(end + after_s, len(interest) - 1)
     episode["early"] = early
     episode["bottom"] = bottom
-    episode["share"] = coins / np.float64(interest[max(onset - 1, 0)])
+    episode["share"] = coins / _wide(interest[max(onset - 1, 0)])
     episode["endogenous"] = own / coins
-    episode["start_price"] = np.float64(mark[before])
-    episode["extreme"] = np.float64(mark[bottom])
-    episode["move"] = sign * (np.float64(mark[bottom]) / np.float64(mark[before]) - 1.0)
-    episode["decline"] = 1.0 - np.float64(interest[after]) / np.float64(interest[before])
+    episode["start_price"] = _wide(mark[before])
+    episode["extreme"] = _wide(mark[bottom])
+    episode["move"] = sign * (_wide(mark[bottom]) / _wide(mark[before]) - 1.0)
+    episode["decline"] = 1.0 - _wide(interest[after]) / _wide(interest[before])
 
 
 @kernel(
@@ -111,10 +91,10 @@ def _measure(
     )
 )
 def find_episodes(
-    forced: Column,
-    endogenous: Column,
-    mark: Column,
-    interest: Column,
+    forced: Singles,
+    endogenous: Singles,
+    mark: Singles,
+    interest: Singles,
     position: int,
     window_s: int,
     least_share: float,
@@ -154,10 +134,10 @@ def find_episodes(
         if s < len(forced):
             flows = forced[s] > 0.0
             if flows:
-                held += np.float64(forced[s])
+                held += _wide(forced[s])
                 busy += 1
             if s >= window_s and forced[s - window_s] > 0.0:
-                held -= np.float64(forced[s - window_s])
+                held -= _wide(forced[s - window_s])
                 busy -= 1
             if busy == 0:
                 held = 0.0
@@ -253,11 +233,11 @@ def crossings(
 
 
 @kernel(float64(_column, _column, int64, int64))
-def _coins(forced: Column, interest: Column, start: int, end: int) -> float:
+def _coins(forced: Singles, interest: Singles, start: int, end: int) -> float:
     """Forced coins of the seconds from start to end, both included."""
     coins = 0.0
     for s in range(start, end + 1):
-        coins += np.float64(forced[s]) * np.float64(interest[s])
+        coins += _wide(forced[s]) * _wide(interest[s])
     return coins
 
 
@@ -283,9 +263,9 @@ def meet(
     ended: Integers,
     counts: Integers,
     episodes: Records,
-    forced: Column,
-    interest: Column,
-    mark: Column,
+    forced: Singles,
+    interest: Singles,
+    mark: Singles,
     lead_s: int,
     tallies: Integers,
     remaining: Reals,
@@ -346,7 +326,7 @@ def meet(
                     whole = episode["extreme"] - episode["start_price"]
                     price[e, k] = 0.0
                     if at < episode["bottom"] and episode["move"] > 0.0:
-                        rest = (episode["extreme"] - np.float64(mark[at])) / whole
+                        rest = (episode["extreme"] - _wide(mark[at])) / whole
                         price[e, k] = min(1.0, max(0.0, rest))
                 e += 1
             tallies[k, rank] += 1
@@ -357,7 +337,7 @@ def meet(
 
 @kernel(void(_column, int64, int64, int64, int64[::1], int64[::1]))
 def holds(
-    mark: Column, start: int, limit: int, position: int, holds_s: Integers, calls: Integers
+    mark: Singles, start: int, limit: int, position: int, holds_s: Integers, calls: Integers
 ) -> None:
     """When there had been no new extreme for so long: one second for each hold.
 
@@ -374,7 +354,7 @@ def holds(
     h = 0
     at = start
     for s in range(start, limit):
-        if sign * np.float64(mark[s]) > sign * np.float64(mark[at]):
+        if sign * _wide(mark[s]) > sign * _wide(mark[at]):
             at = s
         while h < len(holds_s) and s - at >= holds_s[h]:
             calls[h] = s

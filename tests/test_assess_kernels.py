@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kernels import rolling, scoring
-from kernels.dtypes import LONG, SHORT, Reals, Records
+from kernels.dtypes import LONG, SHORT, Reals, Records, episode_dtype
 from monitor.assess.months import Shares
 from tests import naive_scoring
 from tests.naive_scoring import Episode
@@ -46,7 +46,7 @@ class Lane:
 
     def found(self, position: int, room: int = 100) -> tuple[int, Records]:
         """What the kernel finds."""
-        episodes = np.zeros(room, scoring.episode_dtype)
+        episodes = np.zeros(room, episode_dtype)
         n = scoring.find_episodes(
             single(self.forced),
             single(self.endogenous),
@@ -104,7 +104,7 @@ def test_episodes_beyond_the_room_are_counted() -> None:
     n, _ = lane.found(LONG, room=1)
     _, whole = lane.found(LONG)
     assert (n, len(whole)) == (3, 3)
-    short = np.zeros(1, scoring.episode_dtype)
+    short = np.zeros(1, episode_dtype)
     scoring.find_episodes(
         single(lane.forced),
         single(lane.endogenous),

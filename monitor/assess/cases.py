@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kernels import scoring
-from kernels.dtypes import Reals, Records
+from kernels.dtypes import Flags, Integers, Reals, Records
 from monitor.assess import results
 from monitor.assess.intervals import Choice, Draws, Places, draw
-from monitor.assess.matching import Flags, Integers, Outcome
+from monitor.assess.matching import Outcome
 from monitor.assess.score import MONTH_S, Scored
 from monitor.assess.truth import RULES, Rules
 

@@ -10,15 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from kernels import scoring
-from kernels.dtypes import Reals, Records
+from kernels.dtypes import Flags, Integers, Reals, Records
 from monitor.assess.months import Alarm, Month, Shares, column
 from monitor.assess.truth import RULES, Rules
-
-Integers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)

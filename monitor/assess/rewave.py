@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 
 from kernels import scoring
-from kernels.dtypes import Reals, Records
-from monitor.assess.matching import Integers, Ladder, Outcome
+from kernels.dtypes import Integers, Reals, Records
+from monitor.assess.matching import Ladder, Outcome
 from monitor.assess.months import Alarm, Ending, Month
 
 HORIZON_S: Final = 1800

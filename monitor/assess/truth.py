@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from kernels import scoring
-from kernels.dtypes import Records
+from kernels.dtypes import Records, episode_dtype
 from monitor.assess.months import Month, Shares, column
 
 _ROOM = 4096
@@ -58,7 +58,7 @@ def ladder_episodes(
     """Every episode of one ladder (rows of `episode_dtype`), from its columns (float32)."""
     room = _ROOM
     while True:
-        found = np.zeros(room, scoring.episode_dtype)
+        found = np.zeros(room, episode_dtype)
         n = scoring.find_episodes(
             forced,
             endogenous,
