@@ -46,8 +46,9 @@ class Context:
             contracts = [self.contracts[k] for k in mine]
             self._interest(asset, contracts, second, now_ns)
             self._price(asset, contracts, second, now_ns)
-            self._basis(asset)
-            self._taker(asset, second)
+            self.renew_basis(asset, _basis(asset))
+            self.renew_taker(asset, asset.taker_usd, second)
+            asset.taker_usd, asset.spot_taker_usd = 0.0, 0.0
             perps = [self.books[k] for k in mine if self.contracts[k].kind == PERPETUAL]
             self._depth(asset, perps, now_ns)
 
@@ -84,9 +85,14 @@ class Context:
                 prices[c.kind].append(middle)
             elif c.kind == PERPETUAL and 0.0 < c.mark < math.inf and now_ns - c.mark_ns <= 10 * NS:
                 prices[c.kind].append(c.mark)
-        asset.price = statistics.median(prices[PERPETUAL]) if prices[PERPETUAL] else NAN
         asset.spot_price = statistics.median(prices[SPOT]) if prices[SPOT] else NAN
-        asset.prices[second] = asset.price
+        price = statistics.median(prices[PERPETUAL]) if prices[PERPETUAL] else NAN
+        self.renew_price(asset, price, second)
+
+    @classmethod
+    def renew_price(cls, asset: Asset, price: float, second: int) -> None:
+        """Take a second's price."""
+        asset.price = asset.prices[second] = price
         if not math.isnan(asset.price):
             asset.price_second = second
         n, var = asset.return_n, asset.return_var
@@ -100,24 +106,28 @@ class Context:
             asset.return_n += 1
         asset.price_z60 = asset.price_z300 = NAN
         if n >= LEAST_SAMPLES:
-            asset.price_z60 = self._move(asset, second, 60)
-            asset.price_z300 = self._move(asset, second, 300)
+            asset.price_z60 = cls._move(asset, second, 60)
+            asset.price_z300 = cls._move(asset, second, 300)
 
-    def _move(self, asset: Asset, second: int, span_s: int) -> float:
+    @staticmethod
+    def _move(asset: Asset, second: int, span_s: int) -> float:
         past = asset.prices.get(second - span_s, NAN)
         if not (asset.price > 0.0 and past > 0.0):
             return NAN
         return math.log(asset.price / past) / math.sqrt(asset.return_var * float(span_s))
 
-    def _basis(self, asset: Asset) -> None:
-        asset.basis = asset.basis_z = NAN
-        if asset.price > 0.0 and asset.spot_price > 0.0:
-            asset.basis = asset.price / asset.spot_price - 1.0
-            asset.basis_z = asset.basis_history.z(asset.basis)
-            asset.basis_history.add(asset.basis)
+    @staticmethod
+    def renew_basis(asset: Asset, basis: float) -> None:
+        """Take a second's basis."""
+        asset.basis, asset.basis_z = basis, NAN
+        if not math.isnan(basis):
+            asset.basis_z = asset.basis_history.z(basis)
+            asset.basis_history.add(basis)
 
-    def _taker(self, asset: Asset, second: int) -> None:
-        asset.takers[second], asset.taker_usd, asset.spot_taker_usd = asset.taker_usd, 0.0, 0.0
+    @staticmethod
+    def renew_taker(asset: Asset, usd: float, second: int) -> None:
+        """Take a second's taker flow."""
+        asset.takers[second] = usd
         flow = 0.0
         for back in range(60):
             flow += asset.takers.get(second - back, 0.0)
@@ -140,3 +150,9 @@ class Context:
             ratios += deepest.values()
             asset.depth_band = max(asset.depth_band, *deepest, -1)
         asset.depth_ratio = statistics.median(ratios) if ratios else NAN
+
+
+def _basis(asset: Asset) -> float:
+    if asset.price > 0.0 and asset.spot_price > 0.0:
+        return asset.price / asset.spot_price - 1.0
+    return NAN

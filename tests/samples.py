@@ -2,6 +2,8 @@
 
 import math
 
+import msgspec
+
 from monitor.detect.verdict import (
     Baseline,
     Coverage,
@@ -12,7 +14,15 @@ from monitor.detect.verdict import (
     State,
     Verdict,
 )
-from monitor.detect.view import WINDOWS_S, AssetView, LadderView, MarketView, StreamView, Total
+from monitor.detect.view import (
+    WINDOWS_S,
+    AssetView,
+    Breadth,
+    LadderView,
+    MarketView,
+    StreamView,
+    Total,
+)
 from monitor.events import Position, Unused
 
 NAN = math.nan
@@ -133,6 +143,20 @@ def asset_view(asset: str = "BTC", state: State = State.ONSET) -> AssetView:
     )
 
 
+def whole() -> AssetView:
+    """The watch list taken together, in an onset of longs."""
+    return msgspec.structs.replace(
+        asset_view("MARKET"),
+        price=0.9875,
+        open_interest_base=NAN,
+        funding_8h_ratio={},
+        depth_usd={},
+        long=msgspec.structs.replace(
+            ladder(Position.LONG, State.ONSET), episode_id="MARKET-long-1760131258"
+        ),
+    )
+
+
 def stream(venue: str, session: str) -> StreamView:
     """One stream that flows."""
     return StreamView(
@@ -169,4 +193,6 @@ def market_view(
         malformed={(v, reason): n + 1 for v in venues for n, reason in enumerate(MALFORMED)},
         not_used={(v, reason.value): 5 for v in venues for reason in Unused},
         dropped={"late": 3, "before_subscription": 4},
+        whole=whole(),
+        breadth={"long": Breadth(0.62, 7), "short": Breadth(NAN, 0)},
     )

@@ -7,6 +7,7 @@ import pytest
 
 from kernels import jit
 from monitor.detect import snapshot
+from tests import wide
 from tests.tape import WARM_S, Market, cascade, engine, lines, play
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,6 +17,7 @@ KERNEL_TESTS = (
     "test_context.py",
     "test_quantile.py",
     "test_trend.py",
+    "test_pool.py",
 )
 PROGRAM = """
 import sys
@@ -28,10 +30,11 @@ sys.stdout.buffer.write(verdicts + state)
 
 
 def verdicts_and_state() -> tuple[bytes, bytes]:
-    """The alert log of a cascade and of the quiet around it, and the state it leaves."""
-    core = engine()
+    """The alert log of two cascades, the second of a whole market, and the state they leave."""
+    core, whole = engine(), wide.engine()
     said = play(core, cascade(Market().go(WARM_S)).go(180).entries)
-    return lines(said), snapshot.take(core)
+    said += play(whole, wide.cascade(wide.WideMarket().go(WARM_S)).go(180).entries)
+    return lines(said), snapshot.take(core) + snapshot.take(whole)
 
 
 def uncompiled(*arguments: str) -> subprocess.CompletedProcess[bytes]:
@@ -49,7 +52,7 @@ def uncompiled(*arguments: str) -> subprocess.CompletedProcess[bytes]:
 def test_verdicts_are_byte_equal_compiled_and_not() -> None:
     """The same log gives the same alert log, and state, whether or not kernels are compiled."""
     verdicts, state = verdicts_and_state()
-    assert verdicts.count(b"\n") == 6
+    assert verdicts.count(b"\n") == 6 + 3 * 6 + 5
     found = uncompiled("-c", PROGRAM)
     assert found.stderr == b""
     assert found.stdout[: len(verdicts)] == verdicts

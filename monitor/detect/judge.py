@@ -8,12 +8,21 @@ second does, and what the judge changes (a bucket emptied, a scale held) it chan
 import math
 from typing import Final
 
+import msgspec
+
 from monitor.detect import episodes
 from monitor.detect.arrays import Arrays
 from monitor.detect.confirmers import Confirmation, confirm
 from monitor.detect.context import Context, context_of
 from monitor.detect.interest import interest_flat
-from monitor.detect.ladder import ENDED_STATES, Signals, Step, fading, next_step
+from monitor.detect.ladder import (
+    ENDED_STATES,
+    PRESSURE_STATES,
+    Signals,
+    Step,
+    fading,
+    next_step,
+)
 from monitor.detect.readings import Readings
 from monitor.detect.scale import Scales
 from monitor.detect.verdict import State, Verdict
@@ -23,6 +32,7 @@ from monitor.parameters import Parameters
 
 NS: Final = 1_000_000_000
 POSITIONS: Final = (Position.LONG, Position.SHORT)
+_BY_LEVEL: Final = PRESSURE_STATES | {State.ONSET}
 
 
 class Judge:
@@ -108,7 +118,7 @@ class Judge:
         calm = level < p.notice_tier and signals.rate < 1.0
         ladder.calm_s = ladder.calm_s + 1 if calm else 0
         ladder.fading_s = ladder.fading_s + 1 if fading(signals, p) else 0
-        signals = self._signals(row, found, context, on_second=True, now_ns=now_ns)
+        signals = msgspec.structs.replace(signals, calm_s=ladder.calm_s, fading_s=ladder.fading_s)
         step = next_step(ladder.state, signals, p)
         if step is not None:
             self._enter(row, step, signals, found, context, now_ns, now_ns, missing, second)
@@ -211,8 +221,9 @@ class Judge:
             return
         evidence = self.readings.evidence(row, ladder, signals.level, found, context, second)
         coverage = self.readings.coverage(row, missing)
-        lift = self.readings.lift(row)
-        reason = f"{step.reason}; breadth counts as {lift:g} u" if lift else step.reason
+        reason, lift = step.reason, self.readings.lift(row)
+        if lift and step.target in _BY_LEVEL:
+            reason += f"; breadth counts as {lift:g} u"
         for message in messages:
             self.verdicts.append(
                 Verdict(

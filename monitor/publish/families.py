@@ -4,7 +4,8 @@ This is the whole vocabulary of `/metrics`, declared once: the code that fills i
 documents it and the test that checks the dashboards all read it here. Names end in their unit;
 labels come from closed sets; times are timestamps, not ages, and those of the market are market
 time; NaN is "not known". Venue crosses asset in two counters only, so that 14 venues and 20
-assets stay within 2,000 series.
+assets stay within 2,000 series. Among the assets MARKET is all watched ones together: it has
+the series of a ladder, less its totals, and those of the scale.
 """
 
 from typing import Literal
@@ -143,6 +144,20 @@ MARKET_ORDERS = _gauge(
 )
 MARKET_OTHER_USD = _gauge(
     "liqmon_market_other_forced_usd", "The part of it off the watch list", "position", "window"
+)
+MARKET_PRICE = _gauge(
+    "liqmon_market_price_ratio", "Index of the watched assets' prices, 1 at the start"
+)
+MARKET_INTEREST = _gauge(
+    "liqmon_market_open_interest_usd", "Open interest of all watched assets, one-sided"
+)
+BREADTH_SHARE = _gauge(
+    "liqmon_market_breadth_ratio",
+    "Part of that open interest in assets where forced flow presses",
+    "position",
+)
+BREADTH_ASSETS = _gauge(
+    "liqmon_market_breadth_assets", "Watched assets where forced flow presses", "position"
 )
 MARKET_LONG_SHARE = _gauge(
     "liqmon_market_long_share_ratio", "The longs' part of the US dollars forced", "window"

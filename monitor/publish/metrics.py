@@ -231,11 +231,8 @@ def _asset(sheet: _Sheet, view: AssetView) -> None:
     sheet.put(families.PRICE, view.price, asset)
     sheet.put(families.SPOT_PRICE, view.spot_price, asset)
     sheet.put(families.BASIS, view.basis_bp / 1e4, asset)
-    sheet.put(families.SCALE, view.scale_ratio, asset)
-    sheet.put(families.BASELINE, families.BASELINE_NUMBERS[view.baseline], asset)
     sheet.put(families.INTEREST_COINS, view.open_interest_base, asset)
     sheet.put(families.INTEREST_USD, view.open_interest_usd, asset)
-    sheet.put(families.INTEREST_CHANGE, view.open_interest_change_5m_ratio, asset)
     sheet.put(families.INTEREST_SLOPE, view.open_interest_slope_ratio_per_s, asset)
     sheet.put(families.INTEREST_TIME, _seconds(view.open_interest_event_ns), asset)
     rates = [rate for rate in view.funding_8h_ratio.values() if not math.isnan(rate)]
@@ -245,8 +242,33 @@ def _asset(sheet: _Sheet, view: AssetView) -> None:
         bid_usd, ask_usd = view.depth_usd[band_bp]
         sheet.put(families.DEPTH, bid_usd, asset, str(band_bp), "bid")
         sheet.put(families.DEPTH, ask_usd, asset, str(band_bp), "ask")
-    _ladder(sheet, asset, view.long)
-    _ladder(sheet, asset, view.short)
+    _scale(sheet, view)
+    for ladder in (view.long, view.short):
+        _ladder(sheet, asset, ladder)
+        position = ladder.position.value
+        for window in families.USD_WINDOWS:
+            sheet.put(families.FORCED_USD, ladder.totals[window].usd, asset, position, window)
+        for window in families.ORDER_WINDOWS:
+            orders = ladder.totals[window].orders
+            sheet.put(families.FORCED_ORDERS, orders, asset, position, window)
+
+
+def _scale(sheet: _Sheet, view: AssetView) -> None:
+    sheet.put(families.SCALE, view.scale_ratio, view.asset)
+    sheet.put(families.BASELINE, families.BASELINE_NUMBERS[view.baseline], view.asset)
+    sheet.put(families.INTEREST_CHANGE, view.open_interest_change_5m_ratio, view.asset)
+
+
+def _whole(sheet: _Sheet, whole: AssetView, view: MarketView) -> None:
+    """The watch list taken together; its totals are the market's, less what is off the list."""
+    sheet.put(families.MARKET_PRICE, whole.price)
+    sheet.put(families.MARKET_INTEREST, whole.open_interest_usd)
+    _scale(sheet, whole)
+    for ladder in (whole.long, whole.short):
+        _ladder(sheet, whole.asset, ladder)
+    for position, breadth in view.breadth.items():
+        sheet.put(families.BREADTH_SHARE, breadth.ratio, position)
+        sheet.put(families.BREADTH_ASSETS, breadth.assets, position)
 
 
 def _ladder(sheet: _Sheet, asset: str, view: LadderView) -> None:
@@ -259,14 +281,12 @@ def _ladder(sheet: _Sheet, asset: str, view: LadderView) -> None:
     sheet.put(families.EPISODE_USD, view.forced_usd, asset, position)
     sheet.put(families.CONFIRMERS, len(view.confirmers), asset, position)
     sheet.put(families.EVALUABLE, evaluable, asset, position)
-    for window in families.USD_WINDOWS:
-        sheet.put(families.FORCED_USD, view.totals[window].usd, asset, position, window)
-    for window in families.ORDER_WINDOWS:
-        sheet.put(families.FORCED_ORDERS, view.totals[window].orders, asset, position, window)
 
 
 def _market(sheet: _Sheet, view: MarketView) -> None:
     sheet.put(families.MARKET_TIME, _seconds(view.now_ns))
+    if view.whole is not None:
+        _whole(sheet, view.whole, view)
     longs, shorts = view.totals[Position.LONG], view.totals[Position.SHORT]
     for window in families.USD_WINDOWS:
         share = long_share(longs[window], shorts[window])

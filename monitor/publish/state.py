@@ -11,7 +11,7 @@ import enum
 import msgspec
 
 from monitor.detect.verdict import Baseline, State
-from monitor.detect.view import AssetView, LadderView, MarketView, StreamView, Total
+from monitor.detect.view import AssetView, Breadth, LadderView, MarketView, StreamView, Total
 from monitor.events import Position
 from monitor.publish.alert import MS, SCHEMA_VERSION, encode_payload, known, topic_level
 
@@ -150,11 +150,20 @@ class StreamState(msgspec.Struct, frozen=True):
     reconnects: int
 
 
+class BreadthState(msgspec.Struct, frozen=True):
+    """How much of the watch list is pressed in one position, by open interest and by number."""
+
+    ratio: float | None
+    assets: int | None
+
+
 class MarketState(msgspec.Struct, frozen=True):
-    """Payload of `<base>/market/state`: totals, and the streams they come from.
+    """Payload of `<base>/market/state`: totals, the streams they come from, and the ladders.
 
     `other` is the part of `windows` that is off the watch list; `dropped` counts orders left
-    out of the pressure by reason.
+    out of the pressure by reason. `whole` is the watch list taken together, in the form of an
+    asset's state: its two ladders, an index for its price (1 when it was first seen), and its
+    open interest in US dollars; `breadth` is by position. `unknown` says why there is none.
     """
 
     schema_version: int
@@ -163,6 +172,9 @@ class MarketState(msgspec.Struct, frozen=True):
     other: dict[str, MarketWindow]
     streams: tuple[StreamState, ...]
     dropped: dict[str, int]
+    whole: AssetState | None
+    breadth: dict[str, BreadthState]
+    unknown: dict[str, str]
 
 
 def status_topic(base: str) -> str:
@@ -197,35 +209,7 @@ def status(presence: Presence) -> bytes:
 
 def asset_state(view: AssetView, now_ns: int) -> bytes:
     """Bytes of one asset's state at a market time."""
-    return encode_payload(
-        AssetState(
-            schema_version=SCHEMA_VERSION,
-            time_ms=now_ns // MS,
-            asset=view.asset,
-            price=known(view.price),
-            spot_price=known(view.spot_price),
-            basis_bp=known(view.basis_bp),
-            scale_ratio=known(view.scale_ratio),
-            baseline=view.baseline,
-            open_interest=OpenInterestState(
-                base=known(view.open_interest_base),
-                usd=known(view.open_interest_usd),
-                change_5m_ratio=known(view.open_interest_change_5m_ratio),
-                slope_ratio_per_s=known(view.open_interest_slope_ratio_per_s),
-                event_time_ms=_time_ms(view.open_interest_event_ns),
-                age_s=known(view.open_interest_age_s),
-            ),
-            funding_8h_ratio={
-                venue: known(rate) for venue, rate in sorted(view.funding_8h_ratio.items())
-            },
-            depth=tuple(
-                DepthBand(band_bp, known(bid_usd), known(ask_usd))
-                for band_bp, (bid_usd, ask_usd) in sorted(view.depth_usd.items())
-            ),
-            long=_ladder(view.long),
-            short=_ladder(view.short),
-        )
-    )
+    return encode_payload(_asset(view, now_ns))
 
 
 def market_state(view: MarketView) -> bytes:
@@ -238,6 +222,9 @@ def market_state(view: MarketView) -> bytes:
             other=_windows(view.other_totals),
             streams=tuple(_stream(stream) for stream in view.streams),
             dropped=dict(sorted(view.dropped.items())),
+            whole=None if view.whole is None else _asset(view.whole, view.now_ns),
+            breadth={name: _breadth(breadth) for name, breadth in view.breadth.items()},
+            unknown={"whole": view.no_whole} if view.whole is None else {},
         )
     )
 
@@ -246,6 +233,41 @@ def long_share(longs: Total, shorts: Total) -> float | None:
     """The longs' part of the US dollars forced; None where nothing was, or it is not known."""
     forced_usd = longs.usd + shorts.usd
     return known(longs.usd / forced_usd) if forced_usd > 0.0 else None
+
+
+def _asset(view: AssetView, now_ns: int) -> AssetState:
+    return AssetState(
+        schema_version=SCHEMA_VERSION,
+        time_ms=now_ns // MS,
+        asset=view.asset,
+        price=known(view.price),
+        spot_price=known(view.spot_price),
+        basis_bp=known(view.basis_bp),
+        scale_ratio=known(view.scale_ratio),
+        baseline=view.baseline,
+        open_interest=OpenInterestState(
+            base=known(view.open_interest_base),
+            usd=known(view.open_interest_usd),
+            change_5m_ratio=known(view.open_interest_change_5m_ratio),
+            slope_ratio_per_s=known(view.open_interest_slope_ratio_per_s),
+            event_time_ms=_time_ms(view.open_interest_event_ns),
+            age_s=known(view.open_interest_age_s),
+        ),
+        funding_8h_ratio={
+            venue: known(rate) for venue, rate in sorted(view.funding_8h_ratio.items())
+        },
+        depth=tuple(
+            DepthBand(band_bp, known(bid_usd), known(ask_usd))
+            for band_bp, (bid_usd, ask_usd) in sorted(view.depth_usd.items())
+        ),
+        long=_ladder(view.long),
+        short=_ladder(view.short),
+    )
+
+
+def _breadth(view: Breadth) -> BreadthState:
+    ratio = known(view.ratio)
+    return BreadthState(ratio, None if ratio is None else view.assets)
 
 
 def _ladder(view: LadderView) -> LadderState:
