@@ -244,7 +244,7 @@ tape_dtype = np.dtype(
 
 regime_dtype = np.dtype(
     [
-        # Fundamental price: log-OU volatility, a common factor, shocks that are given from outside.
+        # Fundamental price: log-OU volatility, a common factor, shocks given from outside.
         ("sigma_1s", np.float64),  # of log price in one second, at the middle of the volatility
         ("common_ratio", np.float64),  # part of the variance that all assets share
         ("vol_of_vol", np.float64),  # stationary deviation of log volatility
@@ -265,10 +265,7 @@ regime_dtype = np.dtype(
         ("at_risk_ratio", np.float64),  # of open interest, each of longs and shorts
         ("holding_s", np.float64),
         ("crowding", np.float64),  # how far trend draws positions to one side
-        (
-            "engine_ratio",
-            np.float64,
-        ),  # most that liquidation engines sell in a second, of 1 % depth
+        ("engine_ratio", np.float64),  # most that engines sell in a second, of 1 % depth
         ("engine_s", np.float64),  # in how many seconds they would sell what waits
         # Leaving of one's own will, and coming back.
         ("leaving", np.float64),  # open interest lost for each unit of hurried log price
@@ -308,10 +305,7 @@ agents_dtype = np.dtype(
         ("trend", np.float64),  # log price over its six-hour mean
         ("lean", np.float64),  # slow part of the crowding
         ("mark_bin", np.int64),
-        (
-            "waiting_long",
-            np.float64,
-        ),  # coins over usual open interest that engines still have to sell
+        ("waiting_long", np.float64),  # coins over usual interest that engines have to sell
         ("waiting_short", np.float64),
         ("waiting_long_own", np.float64),  # the endogenous part
         ("waiting_short_own", np.float64),
