@@ -18,6 +18,7 @@ STEP_BITS: Final = 24
 NS = 1_000_000_000
 
 _events = from_dtype(event_dtype)[::1]
+_rest = types.UniTuple(int64, 6)  # type: ignore[no-untyped-call]
 
 
 @kernel(
@@ -29,7 +30,7 @@ _events = from_dtype(event_dtype)[::1]
         int64,
         float64,
         float64,
-        types.UniTuple(int64, 6),
+        _rest,
     )
 )
 def put(

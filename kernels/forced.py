@@ -119,7 +119,7 @@ def split(
         pieces = whales["orders"][w]
         for _ in range(pieces):
             if count < room // 4:
-                times[count] = int64(uniform(rows["seed_arrivals"], row) * 1000.0)
+                times[count] = int(uniform(rows["seed_arrivals"], row) * 1000.0)
                 coins[count] = whales["share"][w] * interest / pieces
                 positions[count] = whales["position"][w]
                 count += 1
@@ -134,7 +134,7 @@ def split(
             coming = mean * lognormal(seeds, row, table, sigma, most)
         last = room // 2 if position == 0 else room
         while due >= coming and count < last:
-            times[count] = int64(uniform(seeds, row) * 1000.0)
+            times[count] = int(uniform(seeds, row) * 1000.0)
             coins[count] = coming
             positions[count] = position
             count += 1
@@ -250,8 +250,8 @@ def send(
         copies = 3
     elif flag & TWICE:
         copies = 2
-    last_ns = int64(0)
-    extra_ns = int64(0)
+    last_ns = 0
+    extra_ns = 0
     for k in range(start, end):
         event_ns = now_ns + times[k] * MS
         sent_ns = now_ns + NS
@@ -259,7 +259,7 @@ def send(
             sent_ns = (event_ns // push_ns + 1) * push_ns
         if sent_ns != last_ns:
             last_ns = sent_ns
-            extra_ns = int64(jitter_ns * uniform(seeds, row))
+            extra_ns = int(jitter_ns * uniform(seeds, row))
         received_ns = max(held_ns, sent_ns + delay_ns + extra_ns)
         event_ns += skew_ns
         counts = 1
@@ -278,7 +278,7 @@ def send(
         for copy in range(copies):
             if copy > 0:
                 # Another connection is a little sooner or later.
-                received_ns += int64(jitter_ns * (3.0 * uniform(seeds, row) - 1.0))
+                received_ns += int(jitter_ns * (3.0 * uniform(seeds, row) - 1.0))
                 received_ns = max(received_ns, sent_ns)
             rest = (row, LIQUIDATION, position, venue, counts, connection + copy)
             made = put(events, connections, made, received_ns, event_ns, size, size * mark, rest)

@@ -45,7 +45,7 @@ NS = 1_000_000_000
 MS = 1_000_000
 # A day's memory of an asset's usual forced share per second, and the most one second counts.
 _USUAL_S = 86_400.0
-_USUAL_MOST = 1e-5
+_USUAL_MOST = 1e-4
 # Where in its second a row was made: a quote somewhere in the part before its end, so that most
 # arrive within the second they speak of.
 _QUOTE_MS = 600
@@ -208,7 +208,7 @@ def show(
 
                 # How late this contract's stream is; under stress it stalls and then catches up.
                 chance = uniform(quote_seeds, row)
-                delay_ns = int64(venues["delay_ns"][v] * slow + jitter_ns * chance)
+                delay_ns = int(venues["delay_ns"][v] * slow + jitter_ns * chance)
                 chance = uniform(quote_seeds, row)
                 if (
                     chance < params["stall_per_s"][0] * stress * stress
@@ -216,7 +216,7 @@ def show(
                 ):
                     least_s, most_s = params["stall_least_s"][0], params["stall_most_s"][0]
                     stall_s = least_s + (most_s - least_s) * uniform(quote_seeds, row)
-                    rows["stalled_ns"][row] = now_ns + int64(stall_s * 1000.0) * MS
+                    rows["stalled_ns"][row] = now_ns + int(stall_s * 1000.0) * MS
                 held_ns = rows["stalled_ns"][row]
 
                 # Quote, mark and trade.
@@ -228,7 +228,7 @@ def show(
                 flow = takers[line, asset] * venue_share * (1.0 + noise)
                 if flag & (DOWN | CUT) == 0:
                     middle = perps[line, asset] * (1.0 + quote_noise * quote)
-                    event_ns = now_ns + int64(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
+                    event_ns = now_ns + int(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
                     received_ns = max(held_ns, event_ns + delay_ns)
                     rest = (row, BOOK_TOP, 0, v, 1, number)
                     bid, ask = middle * (1.0 - half_spread), middle * (1.0 + half_spread)
@@ -286,7 +286,7 @@ def show(
                     reach -= 1
                 if stress > 0.8:
                     reach -= 1
-                reach = max(int64(1), reach)
+                reach = max(1, reach)
                 if chance < lost or held_ns > now_ns or flag & (DOWN | CUT):
                     reach = 0
                 usd = depth_usd[line, asset] * venue_share * max(0.2, 1.0 + depth_noise * depth)
@@ -331,12 +331,12 @@ def show(
             quote += quote_step * normal(quote_seeds, spot, table)
             rows["quote"][spot] = quote
             chance = uniform(quote_seeds, spot)
-            delay_ns = int64(venues["delay_ns"][0] * slow + jitter_ns * chance)
+            delay_ns = int(venues["delay_ns"][0] * slow + jitter_ns * chance)
             for band in range(bands):
                 depths[line, spot, band] = math.nan
             if int64(flags[line, spot]) & (DOWN | CUT) == 0:
                 middle = spots[line, asset] * (1.0 + quote_noise * quote)
-                event_ns = now_ns + int64(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
+                event_ns = now_ns + int(_QUOTE_MS + _QUOTE_SPAN_MS * chance) * MS
                 rest = (spot, BOOK_TOP, 0, 0, 1, number)
                 received_ns = event_ns + delay_ns
                 bid, ask = middle * (1.0 - half_spread), middle * (1.0 + half_spread)

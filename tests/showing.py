@@ -105,7 +105,10 @@ def changed(config: Observing, **fields: Any) -> Observing:
 def of(events: Records, kind: int, row: int | None = None) -> Records:
     """Events of a kind, and of a row."""
     chosen = events["kind"] == kind
-    return events[chosen] if row is None else events[chosen & (events["row"] == row)]
+    if row is not None:
+        chosen &= events["row"] == row
+    found: Records = events[chosen]
+    return found
 
 
 def orders(events: Records, venue: int | None = None) -> Records:

@@ -35,7 +35,9 @@ def test_what_is_new_is_what_the_detector_takes(
     now_ns = START * NS
     for line, (wait_s, order, connection, kind, venue) in enumerate(made):
         now_ns += wait_s * NS + 1
-        rows[line] = (now_ns, START * NS + order, 1.0, 5.0, venue, kind, 0, venue, 1)
+        # Within ten minutes one order equals another of its number; later ones are other orders.
+        happened_ns = now_ns // (600 * NS) * 600 * NS + order
+        rows[line] = (now_ns, happened_ns, 1.0, 5.0, venue, kind, 0, venue, 1)
         numbers[line] = connection
     plain = [Repeats(), Repeats()]
     expected = without_repeats(rows, numbers, plain)

@@ -10,6 +10,7 @@ from kernels.dtypes import (
     OPEN_INTEREST,
     ROWS_OF_ASSET,
     TRADE,
+    Reals,
     Records,
 )
 from monitor.simulate.incidents import DAY_S, Incident, Kind, Natural, Rates
@@ -43,9 +44,10 @@ def seconds(events: Records) -> list[int]:
     return sorted(set((events["event_ns"] // NS - START).tolist()))
 
 
-def late_ms(events: Records) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+def late_ms(events: Records) -> Reals:
     """From happening to arrival."""
-    return (events["received_ns"] - events["event_ns"]) / MS
+    late: Reals = (events["received_ns"] - events["event_ns"]) / MS
+    return late
 
 
 # Delays.

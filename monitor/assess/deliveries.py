@@ -4,6 +4,8 @@ An order can only be a repeat while two connections of its venue are, or have la
 active. Those times are rare, so only they go through `monitor.detect.repeats`, order by order.
 """
 
+from typing import Final
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,6 +13,10 @@ from kernels.dtypes import LIQUIDATION, Records, event_dtype
 from monitor.detect.repeats import MEMORY_NS, Repeats
 
 Numbers = npt.NDArray[np.int32]
+
+# The rule forgets an order when a new one comes later than its memory, not before. So long
+# without any new one is longer than what is looked back on here.
+_BACK_NS: Final = 10 * MEMORY_NS
 
 
 class Deliveries:
@@ -45,7 +51,7 @@ class Deliveries:
         received = rows["received_ns"]
         if len(changes):
             _mark(rows, connections, new, changes)
-        recent = received > received[-1] - MEMORY_NS
+        recent = received > received[-1] - _BACK_NS
         self._tails[venue] = (rows[recent], connections[recent])
         return new[len(tail) :]
 
@@ -58,12 +64,10 @@ def _mark(
 ) -> None:
     """Mark the repeats around the changes from one connection to another, in place."""
     received = rows["received_ns"]
-    start = int(np.searchsorted(received, received[changes[0]] - MEMORY_NS))
-    last_ns = int(received[changes[-1] + 1]) + MEMORY_NS
+    start = int(np.searchsorted(received, received[changes[0]] - _BACK_NS))
+    end = int(np.searchsorted(received, received[changes[-1] + 1] + _BACK_NS))
     repeats = Repeats()
-    for place in range(start, len(rows)):
+    for place in range(start, end):
         received_ns, event_ns, coins, usd, row, _, position, _, _ = rows[place].item()
         key = (str(row), str(position), event_ns, coins, usd)
         new[place] = not repeats.is_repeat(key, int(connections[place]), received_ns)
-        if new[place] and received_ns > last_ns:
-            break  # whatever the other connection delivered is forgotten

@@ -95,7 +95,7 @@ class Troubles:
             trouble.releases[late, one.venue :: ROWS_OF_ASSET] = one.end_s - second
 
     def _whales(self, running: Sequence[Negative], second: int, end_s: int) -> Records:
-        found = []
+        found: list[tuple[int, int, int, int, float]] = []
         for one in running:
             if one.kind is not NegativeKind.WHALE:
                 continue
