@@ -281,8 +281,9 @@ def close_second(
         added = pressure["share"][ladder] if pressure["second"][ladder] == second else 0.0
         shares[ladder, second % 64] = added
         total = 0.0
-        for back in range(60):
-            total += shares[ladder, (second - back) % 64]
+        if second - pressure["second"][ladder] < 60:  # else nothing came that could be summed
+            for back in range(60):
+                total += shares[ladder, (second - back) % 64]
         pressure["share_60s"][ladder] = total
 
 

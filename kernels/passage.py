@@ -3,8 +3,8 @@
 It does what the engine does for frames, in the same order: take the events received before the
 second's end, drain the buckets, renew the market around them, sample the scales, roll the
 windows. Whoever judges is asked where the engine would ask: at an order that crosses a tier,
-and at the end of a second in which a ladder is not at rest. Between two such moments nothing
-but compiled code runs, so months of a simulated market pass in minutes.
+and at the end of a second in which a ladder may change its state. Between two such moments
+nothing but compiled code runs, so months of a simulated market pass in minutes.
 """
 
 import math
@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from numba import float32, float64, int64, uint8
+from numba import boolean, float32, float64, int64
 from numba.np.numpy_support import from_dtype
 
 from kernels import context, flow, pool, quantile
@@ -37,7 +37,6 @@ from kernels.dtypes import (
 from kernels.jit import kernel
 
 Singles = npt.NDArray[np.float32]
-Flags = npt.NDArray[np.uint8]
 
 NS: Final = 1_000_000_000
 SAMPLE_EACH_S: Final = 10
@@ -69,13 +68,55 @@ _history = float64[:, ::1]
 _singles = float32[:, ::1]
 
 
+@kernel(boolean(_assets, _pressure, _parts, float64[::1], int64[::1], float64, int64))
+def _wants_judging(
+    assets: Records,
+    pressure: Records,
+    parts: Records,
+    least: Reals,
+    quiet_s: Integers,
+    quiet_level: float,
+    quiet_hold_s: int,
+) -> bool:
+    """Whether some ladder could change its state at this second's end; if none, a second passes.
+
+    Args:
+        assets: Own scales are read.
+        pressure: Buckets are read.
+        parts: What breadth adds to their levels is read.
+        least: By judged ladder, the level from which it has to be judged.
+        quiet_s: How long each has been below the quiet level, changed in place if nobody wants
+            judging; negative for a ladder at rest, which is judged if its bucket is at a tier.
+        quiet_level: In u.
+        quiet_hold_s: After so many quiet seconds a ladder has to be judged.
+    """
+    for ladder in range(len(least)):
+        if quiet_s[ladder] < 0:
+            if pressure["tier"][ladder] > 0:
+                return True
+            continue
+        level = pressure["bucket"][ladder] / assets["scale"][ladder // 2] + parts["lift"][ladder]
+        quiet = quiet_s[ladder] + 1 if level < quiet_level else 0
+        if level >= least[ladder] or quiet >= quiet_hold_s:
+            return True
+    for ladder in range(len(least)):
+        if quiet_s[ladder] >= 0:
+            scale = assets["scale"][ladder // 2]
+            level = pressure["bucket"][ladder] / scale + parts["lift"][ladder]
+            quiet_s[ladder] = quiet_s[ladder] + 1 if level < quiet_level else 0
+    return False
+
+
 @kernel(
     int64(
         int64[::1],
         int64,
         int64,
         int64,
-        uint8[::1],
+        float64[::1],
+        int64[::1],
+        float64,
+        int64,
         _events,
         float64[:, :, ::1],
         _contracts,
@@ -117,7 +158,10 @@ def live(
     since: int,
     until: int,
     flowing: int,
-    awake: Flags,
+    least: Reals,
+    quiet_s: Integers,
+    quiet_level: float,
+    quiet_hold_s: int,
     events: Records,
     depths: Reals,
     contracts: Records,
@@ -161,8 +205,10 @@ def live(
         since: Second of the first row of `depths` and of the record.
         until: Where to stop.
         flowing: Whether any stream of forced orders flows, so that scales may be sampled.
-        awake: By judged ladder, the market's last, whether it wants to be judged at each
-            second's end; one with its bucket at a tier is judged in any case.
+        least: As `_wants_judging` has them, from here on.
+        quiet_s: The same, changed in place.
+        quiet_level: The same.
+        quiet_hold_s: The same.
         events: Ordered by `received_ns`.
         depths: US dollars (seconds x contracts x bands); NaN for a band that the feed does not
             reach, in all bands where no book came in that second.
@@ -193,8 +239,9 @@ def live(
             calls.
         seen_micro_usd: Totals when the second began (ladders), kept likewise.
         seen_orders: The same.
-        level: Record (seconds x ladders): highest bucket, in u, as the second began, at a
-            crossing, or behind the last order of the second.
+        level: Record (seconds x ladders): bucket, in u, behind the second's last order (as the
+            second began where there was none), or at a crossing where that was higher. So it
+            reaches every tier that some order reached.
         share: Forced share of open interest of the second, before any cap.
         usd: Forced US dollars of it.
         orders: How many forced orders; like the dollars, without those that press nothing.
@@ -306,6 +353,5 @@ def live(
                 interest_index[t, asset] = assets["interest_index"][asset]
 
         at[STAGE] = 1
-        for ladder in range(len(awake)):
-            if awake[ladder] != 0 or pressure["tier"][ladder] > 0:
-                return ENDED
+        if _wants_judging(assets, pressure, parts, least, quiet_s, quiet_level, quiet_hold_s):
+            return ENDED

@@ -5,6 +5,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from kernels import dtypes
 from monitor.detect.scale import SAMPLE_S, Scales
 from monitor.detect.verdict import Baseline
 from monitor.parameters import Parameters
@@ -106,3 +107,33 @@ def test_a_day_takes_its_number_of_samples() -> None:
     assert scales.baseline(0) is Baseline.PRIOR
     scales.sample(np.array([[0.0, 0.0]]))
     assert scales.baseline(0) is Baseline.PARTIAL
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_renewal_samples_and_scales_each_asset_by_itself(seed: int) -> None:
+    """One call does what samples and scales do, and leaves out what is not known or is held."""
+    dice = Random(seed)
+    scales, twin = Scales(4, P), Scales(4, P)
+    assets, pressure = np.zeros(6, dtypes.asset_dtype), np.zeros(12, dtypes.pressure_dtype)
+    assets["scale"] = expected = np.full(6, 7.0)
+    for _ in range(200):
+        assets["interest"] = [dice.choice((NAN, 0.0, 5.0, 5.0, 5.0)) for _ in range(6)]
+        assets["frozen"] = [dice.random() < 0.3 for _ in range(6)]
+        pressure["share_60s"] = [
+            dice.choice((0.0, NAN, 1e-6 * dice.paretovariate(1.2))) for _ in range(12)
+        ]
+        scales.renew(assets, pressure)
+        shares = pressure["share_60s"][:8].reshape(4, 2).copy()
+        shares[~(assets["interest"][:4] > 0.0)] = NAN
+        twin.sample(shares)
+        for asset in range(4):
+            if not assets["frozen"][asset]:
+                expected[asset] = twin.scale(asset)
+        for one in (scales, twin):
+            one.sampled_s *= 1.1  # so that all ages are seen
+        assert assets["scale"].tolist() == expected.tolist()
+    assert {scales.baseline(asset) for asset in range(4)} == {Baseline.OWN}
+    for name in ("bins", "mass", "sampled_s"):
+        assert (getattr(scales, name) == getattr(twin, name)).all()
+    assert assets["scale"][:4].max() < 6.0
+    assert assets["scale"][4:].tolist() == [7.0, 7.0]

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kernels import dtypes, passage
 from kernels.dtypes import Reals, Records
 from monitor.detect.engine import Engine
+from monitor.detect.ladder import least_level
 from monitor.detect.repeats import Repeats
 from monitor.detect.verdict import State, Verdict
 from monitor.instruments import Instrument, Unit
@@ -47,6 +48,13 @@ class Record:
         self.price = np.zeros((seconds, assets), np.float32)
         self.interest_index = np.zeros((seconds, assets), np.float32)
 
+    def rows(self, start: int, seconds: int) -> "Record":
+        """Some of its rows, as a view: what is written there is written here."""
+        found = Record(0, 0)
+        for name, values in vars(self).items():
+            setattr(found, name, values[start : start + seconds])
+        return found
+
 
 def world_engine(assets: int, parameters: Parameters, second: int) -> Engine:
     """An engine over so many simulated assets, "A00" and on, that begins in this second."""
@@ -77,7 +85,10 @@ class Passage:
         ladders = 2 * len(engine.watch.assets)
         self.engine = engine
         self._at = np.zeros(3, np.int64)
-        self._awake = np.zeros(len(engine.judge.ladders), np.uint8)
+        parameters = engine.parameters
+        self._least_of = {state: least_level(state, parameters) for state in State}
+        self._least = np.zeros(len(engine.judge.ladders))
+        self._quiet_s = np.zeros(len(engine.judge.ladders), np.int64)
         self._peaks = np.zeros(ladders)
         self._seen_micro_usd = np.zeros(ladders, np.int64)
         self._seen_orders = np.zeros(ladders, np.int64)
@@ -118,7 +129,10 @@ class Passage:
             engine.second,
             until,
             int(flowing),
-            self._awake,
+            self._least,
+            self._quiet_s,
+            engine.parameters.quiet_level,
+            engine.parameters.quiet_hold_s,
             events,
             depths,
             a.contracts,
@@ -153,12 +167,14 @@ class Passage:
         )
         while (found := passage.live(*arguments)) != passage.DONE:
             engine.start(int(at[passage.SECOND]))
+            self._tell()
             if found == passage.CROSSED:
                 engine.cross(events[at[passage.NEXT_EVENT] - 1])
             else:
                 engine.judge.close_second(engine.second, missing)
             self._look()
         engine.start(until)
+        self._tell()
         return engine.drain()
 
     def _begin(self) -> None:
@@ -171,9 +187,18 @@ class Passage:
         self._look()
 
     def _look(self) -> None:
-        """See which ladders want to be judged at the end of every second."""
-        for row, ladder in enumerate(self.engine.judge.ladders):
-            self._awake[row] = ladder.state is not State.QUIET
+        """See how each ladder stands: what it takes to be judged at the end of a second."""
+        ladders = self.engine.judge.ladders
+        self._least[:] = [self._least_of[ladder.state] for ladder in ladders]
+        self._quiet_s[:] = [
+            -1 if ladder.state is State.QUIET else ladder.quiet_s for ladder in ladders
+        ]
+
+    def _tell(self) -> None:
+        """Tell the ladders that wait of the quiet seconds that were counted without them."""
+        for ladder, quiet_s in zip(self.engine.judge.ladders, self._quiet_s.tolist(), strict=True):
+            if quiet_s >= 0:
+                ladder.quiet_s = quiet_s
 
 
 def without_repeats(

@@ -14,6 +14,7 @@ than not, hence two states, EXHAUSTING (revocable) and EXHAUSTED (after fifteen 
 open interest that is stale or not known never counts as flat.
 """
 
+import math
 from collections.abc import Callable
 
 import msgspec
@@ -222,3 +223,18 @@ def next_step(state: State, signals: Signals, parameters: Parameters) -> Step | 
         if state in step.sources and step.rule(signals, parameters):
             return step
     return None
+
+
+def least_level(state: State, parameters: Parameters) -> float:
+    """The level below which nothing but quiet seconds can move a ladder out of a state.
+
+    -inf where more than that decides: in an episode.
+    """
+    if state in EPISODE_STATES:
+        return -math.inf
+    levels = [parameters.onset_tier]
+    if state is not State.BUILDING:
+        levels.append(parameters.building_tier)
+    if state in RESTING_STATES:
+        levels.append(parameters.notice_tier)
+    return min(levels)
