@@ -206,7 +206,11 @@ class Observer:
         self._waiting = 0
 
     def chunk(self, tape: Records, second: int) -> Observed:
-        """Show the next seconds of the tape (seconds x assets), which start at `second`."""
+        """Show the next seconds of the tape (seconds x assets), which start at `second`.
+
+        Chunks follow one another without a gap. Some 900 seconds are quickest: what is made of
+        them stays in the processor's cache.
+        """
         seconds = len(tape)
         if not self._rows["lot"].any():
             self._round(tape)
