@@ -201,7 +201,9 @@ class Rig:
         self.interests = np.full((rows, dtypes.CONTEXT_HELD), np.nan)
         self.takers = np.zeros((rows, dtypes.CONTEXT_HELD))
         self.room = (
-            *(np.zeros(len(CONTRACTS)) for _ in range(3)),
+            np.zeros(len(CONTRACTS)),
+            np.zeros(len(CONTRACTS)),
+            np.zeros(len(CONTRACTS)),
             np.zeros(len(CONTRACTS) + ASSETS + 1, np.int64),
         )
         self.limits = np.zeros(1, dtypes.limits_dtype)
