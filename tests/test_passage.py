@@ -299,21 +299,17 @@ def test_the_record_is_what_single_orders_show() -> None:
     found = passing.hours(3, 1800)
     twin = Twin(found)
     core = world_engine(2, Parameters(), passing.START_S)
-    door, parts = Passage(core), []
+    door, record = Passage(core), Record(found.seconds, 2)
     for since in range(0, found.seconds, 700):
         until = min(found.seconds, since + 700)
-        record = Record(until - since, 2)
-        door.live(*found.chunk(since, until), passing.START_S + until, record=record)
-        parts.append(record)
-    level, share, usd, orders, price, interest_index = (
-        np.concatenate([getattr(part, name) for part in parts])
-        for name in ("level", "share", "usd", "orders", "price", "interest_index")
-    )
+        rows = record.rows(since, until - since)
+        door.live(*found.chunk(since, until), passing.START_S + until, record=rows)
+    level, orders = record.level, record.orders
     assert (orders == twin.orders).all()
-    assert share == pytest.approx(twin.share, rel=1e-6)
-    assert usd == pytest.approx(twin.usd, rel=1e-6, abs=1e-4)
-    assert price[1:] == pytest.approx(twin.price[1:], rel=1e-6)
-    assert interest_index[10:] == pytest.approx(twin.interest_index[10:], rel=1e-6)
+    assert record.share == pytest.approx(twin.share, rel=1e-6)
+    assert record.usd == pytest.approx(twin.usd, rel=1e-6, abs=1e-4)
+    assert record.price[1:] == pytest.approx(twin.price[1:], rel=1e-6)
+    assert record.interest_index[10:] == pytest.approx(twin.interest_index[10:], rel=1e-6)
     edges = [3.0, 4.0, 6.0]
     assert (np.digitize(level, edges) == np.digitize(twin.peak, edges)).all()
     assert set(np.digitize(level, edges).ravel().tolist()) == {0, 1, 2, 3}
@@ -340,6 +336,16 @@ def test_a_world_has_the_rows_that_its_events_speak_of() -> None:
     perps = [dtypes.PERPETUAL] * 3
     assert contracts["kind"].tolist() == [*perps, dtypes.SPOT] * 3
     assert core.second == START_S
+
+
+def test_nothing_is_lost_unseen() -> None:
+    """Events beyond the end, and an end in the past, are refused with what was wrong."""
+    found = passing.hours(1, 60)
+    door = Passage(world_engine(2, Parameters(), passing.START_S))
+    with pytest.raises(ValueError, match=r"before second 1700000059, was 1700000059\.\d{3}"):
+        door.live(found.events, found.depths, passing.START_S + 59)
+    with pytest.raises(ValueError, match="not before second 1700000000, was 1699999999"):
+        door.live(found.events[:0], found.depths, passing.START_S - 1)
 
 
 def test_scales_are_sampled_while_orders_flow() -> None:

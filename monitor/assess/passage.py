@@ -117,8 +117,16 @@ class Passage:
 
         Returns:
             The verdicts, in order.
+
+        Raises:
+            ValueError: An event would be lost, or time would go back.
         """
         engine, at = self.engine, self._at
+        if until < engine.second:
+            raise ValueError(f"expected an end not before second {engine.second}, was {until}")
+        if len(events) and int(events["received_ns"][-1]) >= until * NS:
+            last_s = int(events["received_ns"][-1]) / NS
+            raise ValueError(f"expected events received before second {until}, was {last_s:.3f}")
         engine.flush()
         engine.missing = missing
         self._begin()
