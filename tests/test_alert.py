@@ -167,6 +167,30 @@ def test_the_longs_share_is_not_known_where_nothing_was_forced() -> None:
     assert content["other"]["1h"]["long_share_ratio"] is None
 
 
+def test_the_market_has_the_form_of_an_asset() -> None:
+    """Whoever reads an asset's state can read the market's; what it has none of is null."""
+    content: Any = orjson.loads(state.market_state(samples.market_view()))
+    asset = orjson.loads(state.asset_state(samples.asset_view(), samples.NOW_NS))
+    assert list(content["whole"]) == list(asset)
+    assert content["whole"]["asset"] == "MARKET"
+    assert content["whole"]["open_interest"]["base"] is None
+    assert content["breadth"] == {
+        "long": {"ratio": 0.62, "assets": 7},
+        "short": {"ratio": None, "assets": None},
+    }
+    assert content["unknown"] == {}
+
+
+def test_a_market_that_is_none_says_why() -> None:
+    """Where too few assets are watched there is no ladder, and the state has the reason."""
+    view = msgspec.structs.replace(
+        samples.market_view(), whole=None, no_whole="fewer than 3 watched assets", breadth={}
+    )
+    content: Any = orjson.loads(state.market_state(view))
+    assert (content["whole"], content["breadth"]) == (None, {})
+    assert content["unknown"] == {"whole": "fewer than 3 watched assets"}
+
+
 def test_what_never_happened_has_no_time() -> None:
     """A stream that never connected shows null, not 1970."""
     content: Any = orjson.loads(state.market_state(samples.market_view()))

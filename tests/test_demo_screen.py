@@ -71,6 +71,17 @@ def test_what_goes_on_is_never_left_out(width: int, height: int) -> None:
         assert words.SIGNS[State.ONSET] in row
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_the_market_has_a_row_below_its_assets(width: int, height: int) -> None:
+    """All assets together have a row of their own, which a market under pressure never loses."""
+    drawn = texts(screen.lines(sight(*map(calm, DEFAULT_ASSETS)), width, height))
+    (place,) = [place for place, line in enumerate(drawn) if line.startswith("all ")]
+    assert drawn[place + 1].split(";")[-1].strip().startswith("off the watch list")
+    shown = sum(line.split(" ")[0] in DEFAULT_ASSETS for line in drawn[:place])
+    rest = f"{len(DEFAULT_ASSETS) - shown} more, all quiet; " if shown < 20 else "off the"
+    assert drawn[place + 1].startswith(rest)
+
+
 def test_everything_asked_for_is_on_80_by_24() -> None:
     """On 80 x 24 there are clock, table, flow, feeds, alerts and addresses."""
     drawn = "\n".join(texts(screen.lines(sight(samples.asset_view(), calm("ETH")), 80, 24)))

@@ -164,6 +164,13 @@ def test_the_market_is_shown_as_it_is_in_the_picture() -> None:
         ("liqmon_market_timestamp_seconds", ()): samples.NOW_NS / 1e9,
         ("liqmon_market_forced_usd", ("long", "1m")): 180_000,
         ("liqmon_market_long_share_ratio", ("1m",)): 0.75,
+        ("liqmon_cascade_state", ("MARKET", "long")): 3,
+        ("liqmon_pressure_ratio", ("MARKET", "short")): 0.25,
+        ("liqmon_scale_ratio", ("MARKET",)): 0.0003,
+        ("liqmon_market_price_ratio", ()): 0.9875,
+        ("liqmon_market_open_interest_usd", ()): 24.2e9,
+        ("liqmon_market_breadth_ratio", ("long",)): 0.62,
+        ("liqmon_market_breadth_assets", ("long",)): 7,
         ("liqmon_orders_left_out_total", ("late",)): 3,
         ("liqmon_liquidation_orders_total", ("BTC", "okx")): 7,
         ("liqmon_liquidation_usd_total", ("other", "okx")): 1.5e6,
@@ -220,6 +227,37 @@ async def test_14_venues_and_20_assets_stay_within_the_budget() -> None:
     families_by_size = Counter(name for name, _labels in found).most_common(5)
     assert len(found) <= 2000, families_by_size
     assert families_by_size[0] == ("liqmon_liquidation_orders_total", 14 * 21)
+
+
+def test_the_market_is_no_asset_among_the_totals() -> None:
+    """Sums over assets count nothing twice: MARKET has a ladder and a scale, and no amounts."""
+    registry = CollectorRegistry()
+    daemon(registry).watch_market(samples.market_view)
+    found = {name for name, labels in scraped(registry) if "MARKET" in labels}
+    assert found == {
+        "liqmon_cascade_state",
+        "liqmon_cascade_state_since_timestamp_seconds",
+        "liqmon_pressure_ratio",
+        "liqmon_forced_open_interest_ratio",
+        "liqmon_episode_forced_usd",
+        "liqmon_confirmers_holding",
+        "liqmon_confirmers_evaluable_ratio",
+        "liqmon_scale_ratio",
+        "liqmon_baseline",
+        "liqmon_open_interest_change_5m_ratio",
+    }
+
+
+def test_a_watch_list_without_a_market_has_no_series_of_it() -> None:
+    """Too few assets make no market: none of its series stands there, not even as NaN."""
+    view = samples.market_view()
+    registry = CollectorRegistry()
+    few = msgspec.structs.replace(view, whole=None, no_whole="too few", breadth={})
+    daemon(registry).watch_market(lambda: few)
+    found = scraped(registry)
+    assert not [name for name, labels in found if "MARKET" in labels or "breadth" in name]
+    assert ("liqmon_market_price_ratio", ()) not in found
+    assert ("liqmon_market_forced_usd", ("long", "1m")) in found
 
 
 async def test_a_scrape_costs_little_beside_its_rendering() -> None:

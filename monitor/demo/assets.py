@@ -20,6 +20,7 @@ TIERS: Final = (
     (_LIMITS.building_tier, State.BUILDING),
     (_LIMITS.onset_tier, State.ONSET),
 )
+ALL: Final = "all"  # the market's name, as short as a coin's
 FULL: Final = 8.0  # u at the end of the bar
 ROOMY: Final = 112  # cells from which on both states are spelled out
 URGENT: Final = EPISODE_STATES | PRESSURE_STATES
@@ -50,13 +51,20 @@ def shape(width: int) -> Shape:
 def table(view: MarketView, width: int, height: int) -> list[Text]:
     """The table in so many lines of so many cells; what goes on is never left out."""
     fit = shape(width)
-    shown = _chosen(view.assets, height - 2)
-    rest = len(view.assets) - len(shown)
+    shown = _chosen(rows(view), height - 2)
+    rest = len(view.assets) - sum(asset.asset != ALL for asset in shown)
     return [_header(fit), *(_row(asset, fit) for asset in shown), _others(view, rest, width)]
 
 
+def rows(view: MarketView) -> Sequence[AssetView]:
+    """What has a row where there is room: the watch list in its order, and all of it together."""
+    if view.whole is None:
+        return view.assets
+    return (*view.assets, msgspec.structs.replace(view.whole, asset=ALL))
+
+
 def _chosen(assets: Sequence[AssetView], most: int) -> Sequence[AssetView]:
-    """As many as there is room for, in the watch list's order."""
+    """As many as there is room for, in their order."""
     places = sorted(range(len(assets)), key=lambda place: (_calm(assets[place]), place))
     return [assets[place] for place in sorted(places[: max(0, most)])]
 

@@ -68,7 +68,7 @@ def _script(sight: Sight) -> tuple[str, str]:
 def _stack(sight: Sight, width: int, room: int) -> list[Text]:
     """Everything below each other; room to spare goes to assets, feeds, flow and alerts."""
     flow, feeds, alerts = 4, 3, 4
-    table = min(len(sight.view.assets) + 2, room - flow - feeds - alerts)
+    table = min(len(assets.rows(sight.view)) + 2, room - flow - feeds - alerts)
     spare = room - table - flow - feeds - alerts
     more = -(-len(sight.view.streams) // (width // panels.STREAM)) + 1 - feeds
     if spare >= more:
@@ -87,7 +87,7 @@ def _stack(sight: Sight, width: int, room: int) -> list[Text]:
 def _columns(sight: Sight, width: int, room: int) -> list[Text]:
     """Assets and flow to the left, feeds and alerts to the right."""
     right = width - LEFT - GAP
-    table = min(len(sight.view.assets) + 2, room - 5)
+    table = min(len(assets.rows(sight.view)) + 2, room - 5)
     feeds = min(len(sight.view.streams) + 1, room - 4)
     flow = min(MOST_FLOW, room - table)
     one = [*assets.table(sight.view, LEFT, table), *panels.flow(sight, LEFT, flow)]
