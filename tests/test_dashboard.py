@@ -188,6 +188,13 @@ def test_lines_are_the_default_tiers() -> None:
         rules.building_tier,
         rules.onset_tier,
     ]
+    assert steps(PANELS["Pressure of the market"]) == steps(PANELS["Pressure of $asset"])
+    assert steps(PANELS["Breadth"]) == [rules.breadth_ratio]
+    told = PANELS["Breadth"]["description"] + PANELS["Pressure of the market"]["description"]
+    assert f"fed at {rules.breadth_level:g} u" in told
+    assert f"within {rules.breadth_within_s // 60} minutes" in told
+    assert f"{rules.market_assets} assets at least" in told
+    assert f"stand {rules.breadth_lift:g} u lower" in told
     assert steps(PANELS["Open interest, change of 5 minutes"]) == [
         rules.cascading_interest_ratio,
         rules.interest_confirmer_ratio,
@@ -295,7 +302,9 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
         brokers.mosquitto(directory) as broker,
         running.market(speed=20.0, lead_s=6.0) as market,
     ):
-        table = running.settings(market, directory, broker.port)
+        # A third asset, for a market there is none of with fewer.
+        watch = {"assets": ["BTC", "ETH", "SOL"]}
+        table = running.settings(market, directory, broker.port, watch=watch)
         with (
             prometheus(program, directory, table["http"]["port"]) as found,
             running.monitor(directory, table) as daemon,
