@@ -1,8 +1,5 @@
 """Hand-made months for the tests of scoring: quiet markets, and what is put into them."""
 
-import dataclasses
-from collections.abc import Sequence
-
 import numpy as np
 
 from monitor.assess.months import Alarm, Ending, Injection, Month
@@ -93,8 +90,3 @@ class Sketch:
             endings=tuple(self.endings),
             injections=tuple(self.injections),
         )
-
-
-def with_alarms(month: Month, alarms: Sequence[Alarm]) -> Month:
-    """The same month with other ONSETs."""
-    return dataclasses.replace(month, alarms={**month.alarms, "ONSET": tuple(alarms)})

@@ -57,7 +57,11 @@ def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
         "BUILDING": (Alarm(0, 150, 2900),),
         "ONSET": (Alarm(0, 200, 2900),),
     }
-    assert endings == (Ending(0, 200, 2900, "EXHAUSTED", 0.15),)
+    assert endings == (
+        Ending(0, 200, 900, "EXHAUSTING", 0.4),
+        Ending(0, 200, 2000, "EXHAUSTING", 0.4),
+        Ending(0, 200, 2900, "EXHAUSTED", 0.15),
+    )
 
 
 def test_skipped_tiers_are_reached_all_the_same() -> None:

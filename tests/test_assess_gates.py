@@ -1,7 +1,8 @@
 import pytest
 
-from monitor.assess.gates import NEVER, gate, gates
-from monitor.assess.results import Figure, Negatives, Rival
+from monitor.assess.gates import NEVER, gate, gates, unchanged, under
+from monitor.assess.months import Alarm
+from monitor.assess.results import Figure, Gate, Negatives, Rival
 from monitor.assess.score import score
 from monitor.assess.summary import summarise
 from monitor.simulate.negatives import NegativeKind
@@ -91,9 +92,27 @@ def test_the_kinds_that_may_never_raise_are_whales_and_feed_troubles() -> None:
     assert {"funding_burst", "open_burst", "spot_drop"} == set(NegativeKind) - NEVER
 
 
+def test_the_same_alarms_are_asked_for_month_by_month() -> None:
+    """One month in which any tier's alarms differ breaks the promise."""
+    said: dict[str, tuple[Alarm, ...]] = {"NOTICE": (Alarm(0, 5, 9),), "ONSET": ()}
+    other: dict[str, tuple[Alarm, ...]] = {**said, "ONSET": (Alarm(0, 6, 9),)}
+    kept = unchanged("scaled", [(said, dict(said)), (other, dict(other))])
+    assert (kept.gate, kept.held, kept.value, kept.n) == ("scaled", True, 0.0, 2)
+    broken = unchanged("scaled", [(said, said), (said, other)])
+    assert (broken.held, broken.value) == (False, 1.0)
+
+
+def test_gates_measured_under_a_condition_say_so() -> None:
+    """The same promise under another condition has its own name."""
+    kept = gate("recall", Figure(1.0, None, None, 9), ">=", 0.9)
+    (renamed,) = under("thinned", [kept])
+    assert renamed == Gate("thinned.recall", ">=", 0.9, "value", 1.0, None, None, 9, held=True)
+
+
 def test_every_rival_must_be_beaten() -> None:
     """The advantage over each baseline is a gate of its own, so the best of them decides."""
-    near = Rival(*[Figure(0.5, None, None, 20)] * 2, advantage=Figure(0.19, None, None, 20))
-    far = Rival(*[Figure(0.1, None, None, 20)] * 2, advantage=Figure(0.6, None, None, 20))
+    recall = Figure(0.5, None, None, 20)
+    near = Rival(recall, recall, Figure(0.19, None, None, 20))
+    far = Rival(recall, recall, Figure(0.6, None, None, 20))
     found = results_of({}, {"near": near, "far": far})
     assert (found["advantage.near"], found["advantage.far"]) == (False, True)

@@ -240,9 +240,11 @@ def test_meetings_are_those_of_every_alarm_with_every_episode(
         assert meeting.tallies[k].tolist() == expected.tallies
         assert meeting.seconds[:, k].tolist() == expected.seconds
         assert meeting.covered[:, k].tolist() == expected.covered
-        close = {"rel": 1e-9, "abs": 1e-9, "nan_ok": True}
-        assert meeting.remaining[:, k].tolist() == pytest.approx(expected.remaining, **close)
-        assert meeting.price[:, k].tolist() == pytest.approx(expected.price, **close)
+        for found, told_so in (
+            (meeting.remaining, expected.remaining),
+            (meeting.price, expected.price),
+        ):
+            assert found[:, k].tolist() == pytest.approx(told_so, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 @given(

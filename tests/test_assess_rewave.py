@@ -70,7 +70,7 @@ def test_a_call_knows_its_size_its_age_and_its_chance() -> None:
     assert call["rank"] == scoring.POSITIVE
     assert call["age_s"] == 11_000 - 10_099
     assert call["probability"] == 0.2
-    assert call["hold_s"] == 0
+    assert (call["final"], call["hold_s"]) == (1, 0)
 
 
 def test_endings_are_counted_by_name_and_only_exhausted_is_a_call() -> None:
@@ -79,6 +79,13 @@ def test_endings_are_counted_by_name_and_only_exhausted_is_a_call() -> None:
     found = ends(sketch.ending(1, 18_000, 19_000, "UNCONFIRMED"))
     assert found.endings == {"EXHAUSTED": 1, "FIZZLED": 2, "UNCONFIRMED": 1}
     assert len(found.calls) == 1
+
+
+def test_a_pause_is_a_call_that_is_not_final() -> None:
+    """EXHAUSTING is judged by what comes after it, but ends nothing."""
+    found = ends(called().ending(0, 10_020, 10_300, "EXHAUSTING", 0.5).cascade(0, 10_500, 9, 0.01))
+    assert [(c["final"], c["rewave"]) for c in found.calls] == [(1, 0), (0, 1)]
+    assert found.endings == {"EXHAUSTED": 1}
 
 
 def test_an_episode_from_before_the_month_is_not_judged() -> None:

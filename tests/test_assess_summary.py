@@ -3,6 +3,7 @@ import pytest
 
 from monitor.assess import results
 from monitor.assess.baselines import DETECTOR, STATISTICS
+from monitor.assess.gates import gate
 from monitor.assess.results import Figure, Results
 from monitor.assess.score import MONTH_S, Scored, score
 from monitor.assess.summary import summarise
@@ -96,6 +97,23 @@ def test_a_call_without_a_chance_is_not_in_the_reliability() -> None:
     assert ends.reliability == ()
     assert ends.calibration_error == Figure(None, None, None, 0)
     assert ends.rewave.n == 1
+
+
+def test_pauses_are_in_the_reliability_but_are_no_ends() -> None:
+    """EXHAUSTING publishes a chance too; only EXHAUSTED is held against the re-wave gate."""
+    sketch = Sketch(SECONDS).cascade(0, 10_000, 100, 0.03).alarm(0, 10_009, 11_000)
+    sketch.ending(0, 10_009, 10_300, "EXHAUSTING", 0.5).ending(0, 10_009, 11_000)
+    ends = summary(score(sketch.month())).macro.exhaustion
+    assert [(b.low, b.n) for b in ends.reliability] == [(0.2, 1), (0.5, 1)]
+    assert (ends.rewave.n, ends.age_s.p50.n) == (1, 1)
+
+
+def test_gates_measured_elsewhere_are_told_with_the_others() -> None:
+    """A promise that takes other runs is handed in and comes last."""
+    other = gate("same_alarms_when_scaled", Figure(0.0, None, None, 3), "<=", 0.0)
+    found = summarise([month()], resamples=5, extra=(other,))
+    assert found.gates[-1] == other
+    assert found.gates[0].gate == "onset_false_alarms"
 
 
 def test_months_without_a_record_have_no_curves() -> None:

@@ -17,6 +17,7 @@ KERNEL_TESTS = (
     "test_context.py",
     "test_quantile.py",
     "test_trend.py",
+    "test_assess_kernels.py",
     "test_pool.py",
 )
 PROGRAM = """

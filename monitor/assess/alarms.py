@@ -14,6 +14,7 @@ from monitor.events import Position
 
 NS: Final = 1_000_000_000
 TIERS: Final = ("NOTICE", "BUILDING", "ONSET")
+CALLS: Final = ENDED_STATES | {State.EXHAUSTING}
 
 
 class _Ladder:
@@ -27,7 +28,7 @@ class _Ladder:
 def read(
     verdicts: Iterable[Verdict], assets: Sequence[str], start_ns: int, seconds: int
 ) -> tuple[dict[str, tuple[Alarm, ...]], tuple[Ending, ...]]:
-    """The alarms of each tier in order of detection, and how detected episodes ended.
+    """The alarms of each tier in order of detection, and how detected episodes paused and ended.
 
     Args:
         verdicts: In the order they were said; those from before the month set the scene only,
@@ -48,7 +49,7 @@ def read(
         if at >= seconds or (verdict.asset, verdict.position) not in ladders:
             continue
         row, ladder = ladders[verdict.asset, verdict.position]
-        if verdict.state in ENDED_STATES and ladder.height == len(TIERS) and at >= 0:
+        if verdict.state in CALLS and ladder.height == len(TIERS) and at >= 0:
             chance = verdict.evidence.rewave_probability
             endings.append(Ending(row, ladder.since[-1], at, verdict.state.value, chance))
         _move(row, ladder, _height(verdict.state), at, found)

@@ -29,19 +29,24 @@ def exhaustion(regimes: Regimes) -> Exhaustion:
     reliability, error = _calibration(calls)
     return Exhaustion(
         endings=_endings(regimes),
-        rewave=calls.mean("rewave", lambda _: True),
-        rewave_minor=calls.mean("rewave", lambda rows: rows["rank"] >= scoring.MINOR),
-        rewave_positive=calls.mean("rewave", lambda rows: rows["rank"] == scoring.POSITIVE),
+        rewave=calls.mean("rewave", _final(scoring.SMALL)),
+        rewave_minor=calls.mean("rewave", _final(scoring.MINOR)),
+        rewave_positive=calls.mean("rewave", _final(scoring.POSITIVE)),
         missed=fates.share(
             lambda rows: rows["fate"] == MISSED, lambda rows: rows["fate"] != OVERTAKEN
         ),
         overtaken=int(sum((rows["fate"] == OVERTAKEN).sum() for rows, _, _ in fates.parts)),
         lag_s=fates.quantiles("lag_s", lambda rows: rows["fate"] == CALLED),
-        age_s=calls.quantiles("age_s", lambda _: True),
+        age_s=calls.quantiles("age_s", _final(scoring.SMALL)),
         holds=tuple(_hold(research, hold_s) for hold_s in HOLDS_S),
         reliability=reliability,
         calibration_error=error,
     )
+
+
+def _final(rank: int) -> Callable[[Records], Choice]:
+    """Which calls are EXHAUSTED and ended an episode of at least this rank."""
+    return lambda rows: np.asarray((rows["final"] == 1) & (rows["rank"] >= rank))
 
 
 def _hold(research: "_Rows", hold_s: int) -> Hold:
@@ -79,29 +84,29 @@ class _Rows:
             ]
             self.parts.append((np.concatenate(tables), np.concatenate(places), draws))
 
-    def mean(self, name: str, which: Callable[[Records], Choice | bool]) -> Figure:
+    def mean(self, name: str, which: Callable[[Records], Choice]) -> Figure:
         """Mean of a field over chosen rows."""
         return self.share(lambda rows: rows[name], which)
 
     def share(
         self,
         value: Callable[[Records], Places | Choice],
-        which: Callable[[Records], Choice | bool],
+        which: Callable[[Records], Choice],
     ) -> Figure:
         """Mean of something over chosen rows."""
         samples, n = [], 0
         for rows, places, draws in self.parts:
-            chosen = np.broadcast_to(which(rows), len(rows))
+            chosen = which(rows)
             values = value(rows)[chosen].astype(np.float64)
             samples.append(mean_of(draws, values, places[chosen]))
             n += len(values)
         return intervals.figure(intervals.mean(samples), n)
 
-    def quantiles(self, name: str, which: Callable[[Records], Choice | bool]) -> Quantiles:
+    def quantiles(self, name: str, which: Callable[[Records], Choice]) -> Quantiles:
         """Quantiles of a field over chosen rows."""
         samples, n = [], 0
         for rows, places, draws in self.parts:
-            chosen = np.broadcast_to(which(rows), len(rows))
+            chosen = which(rows)
             values = rows[name][chosen].astype(np.float64)
             samples.append(intervals.quantiles(draws, values, places[chosen], QUANTILES))
             n += len(values)

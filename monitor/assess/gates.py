@@ -4,10 +4,13 @@ A promise is held against the side of the interval that is worse for us where th
 fifty cases, and against the value, with its number of cases beside it, where there are fewer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
+import msgspec
+
 from monitor.assess import results
+from monitor.assess.months import Alarm
 from monitor.assess.results import Figure, Figures, Gate, Negatives, Rival
 from monitor.simulate.negatives import NegativeKind
 
@@ -56,6 +59,19 @@ def gate(name: str, figure: Figure, comparator: str, bound: float) -> Gate:
         n=figure.n,
         held=kept,
     )
+
+
+def unchanged(
+    name: str, pairs: Sequence[tuple[dict[str, tuple[Alarm, ...]], dict[str, tuple[Alarm, ...]]]]
+) -> Gate:
+    """That each of some months has the same alarms of every tier twice over."""
+    differing = sum(first != second for first, second in pairs)
+    return gate(name, Figure(float(differing), None, None, len(pairs)), "<=", 0.0)
+
+
+def under(prefix: str, found: Sequence[Gate]) -> tuple[Gate, ...]:
+    """The same gates by names that tell under what condition they were measured."""
+    return tuple(msgspec.structs.replace(one, gate=f"{prefix}.{one.gate}") for one in found)
 
 
 def _alert_gates(macro: Figures, regimes: dict[str, Figures]) -> Iterator[Gate]:

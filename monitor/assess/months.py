@@ -32,13 +32,13 @@ class Alarm:
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """How a detected episode ended.
+    """How a detected episode ended, or that it paused.
 
     Attributes:
         ladder: Whose.
         onset: Second of its ONSET.
-        second: Second of the ending.
-        state: "EXHAUSTED", "FIZZLED" or "UNCONFIRMED".
+        second: Second of the ending or the pause.
+        state: "EXHAUSTED", "FIZZLED" or "UNCONFIRMED"; "EXHAUSTING" for a pause.
         probability: Published chance of another wave; NaN where there is none.
     """
 
@@ -77,7 +77,7 @@ class Month:
         interest: Open interest, coins (seconds x assets).
         record: For curves and baselines; None to do without.
         alarms: Tier -> its alarms, in order of detection.
-        endings: How detected episodes ended, in order.
+        endings: How detected episodes paused and ended, in order.
         injections: Hard negatives put in.
     """
 

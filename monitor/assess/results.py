@@ -146,7 +146,8 @@ class Exhaustion(msgspec.Struct, frozen=True):
         lag_s: EXHAUSTED behind the true end, over alarmed cascades that got one.
         age_s: EXHAUSTED behind the extreme of the mark since onset.
         holds: The re-wave curve.
-        reliability: Published re-wave probability against what happened, EXHAUSTED calls.
+        reliability: Published re-wave probability against what happened, over EXHAUSTING and
+            EXHAUSTED calls; those of several regimes are put together.
         calibration_error: Mean distance of forecast and outcome over its bins, weighted by n.
     """
 

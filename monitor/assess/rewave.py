@@ -16,10 +16,13 @@ from kernels import scoring
 from kernels.dtypes import Integers, Reals, Records
 from monitor.assess.matching import Ladder, Outcome
 from monitor.assess.months import Alarm, Ending, Month
+from monitor.detect.verdict import State
 
 HORIZON_S: Final = 1800
 WAVE_RATIO: Final = 0.25
 CALL_WITHIN_S: Final = 7200
+PAUSED: Final = State.EXHAUSTING.value
+FINAL: Final = State.EXHAUSTED.value
 HOLD_WITHIN_S: Final = 14_400
 HOLDS_S: Final = (120, 180, 300, 420, 600, 720, 900, 1080, 1200, 1500, 1800)
 
@@ -28,6 +31,7 @@ call_dtype = np.dtype(
         ("asset", np.int64),
         ("rank", np.int64),  # of the highest true episode between onset and call
         ("rewave", np.int64),  # 1: another wave came
+        ("final", np.int64),  # 1: EXHAUSTED, 0: EXHAUSTING or research
         ("hold_s", np.int64),  # of a research call; 0 for a verdict
         ("age_s", np.int64),  # since the extreme of the mark between onset and call
         ("probability", np.float64),
@@ -55,7 +59,7 @@ class Ends:
 
     Attributes:
         endings: Name of an ending -> how many detected episodes ended so.
-        calls: EXHAUSTED verdicts (rows of `call_dtype`).
+        calls: EXHAUSTED and EXHAUSTING verdicts (rows of `call_dtype`).
         research: Calls that a hold alone would have made after each ONSET (the same).
         fates: Alarmed cascades (rows of `fate_dtype`).
     """
@@ -83,13 +87,16 @@ def ends(
     for ladder in ladders:
         endings = [ending for ending in month.endings if ending.ladder == ladder.number]
         for ending in endings:
-            named[ending.state] = named.get(ending.state, 0) + 1
-        exhausted = [e for e in endings if e.state == "EXHAUSTED" and e.onset >= 0]
+            if ending.state != PAUSED:
+                named[ending.state] = named.get(ending.state, 0) + 1
+        exhausted = [e for e in endings if e.state == FINAL and e.onset >= 0]
+        paused = [e for e in endings if e.state == PAUSED and e.onset >= 0]
         onsets = [a for a in month.alarms.get("ONSET", ()) if a.ladder == ladder.number]
         mine = episodes[episodes["ladder"] == ladder.number]
-        if exhausted or onsets:
+        if exhausted or paused or onsets:
             judge = _Judge(ladder, mine)
-            calls += [judge.call(e.onset, e.second, 0, e.probability) for e in exhausted]
+            calls += [judge.call(e.onset, e.second, 1, 0, e.probability) for e in exhausted]
+            calls += [judge.call(e.onset, e.second, 0, 0, e.probability) for e in paused]
             research += _research(judge, ladder, onsets)
         fates += _fates(ladder, outcome, tier, exhausted, month.seconds)
     return Ends(
@@ -100,7 +107,7 @@ def ends(
     )
 
 
-_Call = tuple[int, int, int, int, int, float]
+_Call = tuple[int, int, int, int, int, int, float]
 
 
 class _Judge:
@@ -112,7 +119,9 @@ class _Judge:
         coins = ladder.forced.astype(np.float64) * ladder.interest
         self.until: Reals = np.concatenate([[0.0], np.cumsum(coins)])  # before each second
 
-    def call(self, onset: int, at: int, hold_s: int, probability: float) -> _Call | None:
+    def call(
+        self, onset: int, at: int, final: int, hold_s: int, probability: float
+    ) -> _Call | None:
         """What came of a call; None when the month ends too soon to tell."""
         if at + HORIZON_S >= len(self.ladder.forced):
             return None
@@ -127,6 +136,7 @@ class _Judge:
             self.ladder.number // 2,
             rank,
             int(after > WAVE_RATIO * so_far),
+            final,
             hold_s,
             at - begin - bottom,
             probability,
@@ -149,7 +159,7 @@ def _research(judge: _Judge, ladder: Ladder, onsets: Sequence[Alarm]) -> list[_C
         limit = min(alarm.detected + HOLD_WITHIN_S, len(ladder.mark))
         scoring.holds(ladder.mark, alarm.detected, limit, ladder.number % 2, wanted, at)
         found += [
-            judge.call(alarm.detected, int(second), hold_s, 0.0)
+            judge.call(alarm.detected, int(second), 0, hold_s, 0.0)
             for hold_s, second in zip(HOLDS_S, at, strict=True)
             if second >= 0
         ]

@@ -12,7 +12,7 @@ from monitor.assess.figures import alerts, truth
 from monitor.assess.gates import gates
 from monitor.assess.intervals import Draws
 from monitor.assess.negatives import Verdicts
-from monitor.assess.results import SCHEMA_VERSION, Figure, Figures, Negatives, Results, Rival
+from monitor.assess.results import SCHEMA_VERSION, Figure, Figures, Gate, Negatives, Results, Rival
 from monitor.assess.score import Scored
 from monitor.assess.tradeoff import curve, rivals
 from monitor.assess.truth import RULES, Rules
@@ -27,6 +27,7 @@ def summarise(
     seed: int = 0,
     statistics: Sequence[Statistic] = STATISTICS,
     rules: Rules = RULES,
+    extra: Sequence[Gate] = (),
 ) -> Results:
     """The figures of all regimes, their mean, the rivals, hard negatives and gates.
 
@@ -36,6 +37,7 @@ def summarise(
         seed: Of those draws.
         statistics: Those that the months were scored with.
         rules: Those that the months were scored with.
+        extra: Gates that were measured elsewhere.
     """
     regimes: dict[str, list[Scored]] = {}
     for month in scored:
@@ -58,7 +60,7 @@ def summarise(
         detector=detector,
         rivals=others,
         negatives=harm,
-        gates=gates(macro, by_regime, harm, others),
+        gates=(*gates(macro, by_regime, harm, others), *extra),
     )
 
 
