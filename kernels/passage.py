@@ -10,8 +10,6 @@ nothing but compiled code runs, so months of a simulated market pass in minutes.
 import math
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 from numba import boolean, float32, float64, int64
 from numba.np.numpy_support import from_dtype
 
@@ -21,6 +19,7 @@ from kernels.dtypes import (
     Integers,
     Reals,
     Records,
+    Singles,
     asset_dtype,
     book_dtype,
     breadth_dtype,
@@ -35,8 +34,6 @@ from kernels.dtypes import (
     sum_dtype,
 )
 from kernels.jit import kernel
-
-Singles = npt.NDArray[np.float32]
 
 NS: Final = 1_000_000_000
 SAMPLE_EACH_S: Final = 10
