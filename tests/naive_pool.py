@@ -34,11 +34,11 @@ class Pressed(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """What an asset showed in a second; an index of NaN is open interest that is not known."""
+    """What an asset showed in a second; a chain of NaN is open interest that is not known."""
 
     price: float = NAN
     interest: float = NAN
-    index: float = NAN
+    chain: float = NAN
     age_s: float = NAN
     basis: float = NAN
     taker_usd: float = 0.0
@@ -104,10 +104,10 @@ class Market:
         self._indices = self._indices or [{} for _ in shown]
         changes = []
         for asset, weight, known in zip(shown, weights, self._indices, strict=True):
-            known[second] = asset.index
+            known[second] = asset.chain
             then = known.get(second - 1, NAN)
-            if then > 0.0 and asset.index > 0.0:
-                changes.append(weight * (asset.index / then - 1.0))
+            if then > 0.0 and asset.chain > 0.0:
+                changes.append(weight * (asset.chain / then - 1.0))
         if total > 0.0:
             whole.interest_index *= 1.0 + added_up(changes) / total
         whole.interest = total if total > 0.0 else NAN

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -84,7 +85,7 @@ class Rig:
             for name in ("price", "interest", "basis", "depth_ratio", "scale"):
                 self.assets[name][row] = getattr(asset, name)
             self.assets["interest_age_s"][row] = asset.age_s
-            self.interests[row, here] = asset.index
+            self.interests[row, here] = asset.chain
             self.takers[row, here] = asset.taker_usd
             for position, pressed in enumerate(asset.positions):
                 self._press(2 * row + position, pressed)
@@ -188,7 +189,7 @@ _shown = st.builds(
     Shown,
     price=st.one_of(st.floats(90.0, 110.0), st.just(NAN)),
     interest=st.one_of(st.floats(1.0, 1e6), st.sampled_from((NAN, 0.0, 1e300))),
-    index=st.one_of(st.floats(0.5, 2.0), st.just(NAN)),
+    chain=st.one_of(st.floats(0.5, 2.0), st.just(NAN)),
     age_s=st.one_of(st.floats(0.0, 60.0), st.sampled_from((NAN, 0.0, 5.0))),
     basis=st.one_of(st.floats(-0.01, 0.01), st.just(NAN)),
     taker_usd=st.floats(-1e6, 1e6),
@@ -277,12 +278,12 @@ def test_kernel_and_twin_agree_through_a_long_market(seed: int) -> None:
 # Rules, one by one: assets of equal weight unless told otherwise.
 
 
-def quiet(**values: float) -> Shown:
+def quiet(**values: Any) -> Shown:
     """An asset that shows a price and open interest, and nothing forced."""
-    return Shown(**({"price": 100.0, "interest": 1000.0, "index": 1.0, "age_s": 1.0} | values))
+    return Shown(price=100.0, interest=1000.0, chain=1.0, age_s=1.0)._replace(**values)
 
 
-def forced(share: float, *, bucket: float = 0.0, last_60s: float = 0.0, **values: float) -> Shown:
+def forced(share: float, *, bucket: float = 0.0, last_60s: float = 0.0, **values: Any) -> Shown:
     """An asset whose longs are closed: this share in the second, in u as the bucket."""
     pressed = Pressed(
         bucket * U, share * U, min(share, 2.5) * U, max(share, last_60s) * U, 1_000_000, 1
@@ -358,8 +359,9 @@ def test_breadth_needs_assets_and_their_weight() -> None:
     pressed, light = forced(0.5, bucket=4.0), forced(0.5, bucket=4.0, interest=100.0)
     assert Rig(5).run([[pressed] * 3 + [quiet()] * 2]).breadth() == (0.6, 3, 3.0)
     assert Rig(5).run([[pressed] * 2 + [quiet()] * 3]).breadth() == (0.4, 2, 0.0)
-    ratio, assets, lift = Rig(5).run([[light] * 3 + [quiet()] * 2]).breadth()
-    assert (ratio, assets, lift) == (pytest.approx(300.0 / 2300.0), 3, 0.0)
+    ratio, *found = Rig(5).run([[light] * 3 + [quiet()] * 2]).breadth()
+    assert ratio == pytest.approx(300.0 / 2300.0)
+    assert found == [3, 0.0]
 
 
 def test_an_asset_is_pressed_while_its_bucket_is_fed_at_the_level() -> None:
@@ -428,10 +430,10 @@ def test_without_any_price_there_is_no_index_and_it_goes_on_after() -> None:
 
 def test_open_interest_is_a_chain_of_weighted_changes() -> None:
     """What joins or falls silent changes the level alone; what changes moves the chain."""
-    rig = Rig(3).run([[quiet(), quiet(), quiet(interest=NAN, index=NAN)]])
-    rig.run([[quiet(index=0.9), quiet(), quiet(interest=2000.0)]])
+    rig = Rig(3).run([[quiet(), quiet(), quiet(interest=NAN, chain=NAN)]])
+    rig.run([[quiet(chain=0.9), quiet(), quiet(interest=2000.0)]])
     assert rig.assets["interest_index"][3] == pytest.approx(1.0 - 0.1 * 100_000 / 400_000)
-    rig.run([[quiet(index=0.9), quiet(interest=NAN, index=NAN), quiet(interest=2000.0)]])
+    rig.run([[quiet(chain=0.9), quiet(interest=NAN, chain=NAN), quiet(interest=2000.0)]])
     assert rig.assets["interest_index"][3] == pytest.approx(0.975)
     assert rig.assets["interest"][3] == 300_000.0
 
