@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from monitor.assess.alarms import TIERS
 from monitor.assess.months import Alarm, Ending, Injection, Month
 from monitor.assess.passage import Record
 
@@ -19,7 +20,7 @@ class Sketch:
         self.endogenous = np.zeros((seconds, 2 * assets), np.float32)
         self.mark = np.full((seconds, assets), PRICE, np.float32)
         self.interest = np.full((seconds, assets), INTEREST, np.float32)
-        self.alarms: dict[str, list[Alarm]] = {"NOTICE": [], "BUILDING": [], "ONSET": []}
+        self.alarms: dict[str, list[Alarm]] = {tier: [] for tier in TIERS}
         self.endings: list[Ending] = []
         self.injections: list[Injection] = []
         self.record: Record | None = None
@@ -43,9 +44,9 @@ class Sketch:
         self.mark[onset:last, ladder // 2] = PRICE * (1.0 + sign * move * way)
         return self
 
-    def alarm(self, ladder: int, detected: int, ended: int, tier: str = "ONSET") -> "Sketch":
+    def alarm(self, ladder: int, detected: int, ended: int, tier: str = "WAVE") -> "Sketch":
         """An alarm of one tier, and of those below it."""
-        for lower in tuple(self.alarms)[: tuple(self.alarms).index(tier) + 1]:
+        for lower in TIERS[: TIERS.index(tier) + 1]:
             self.alarms[lower].append(Alarm(ladder, detected, ended))
         return self
 

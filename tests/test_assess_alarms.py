@@ -2,7 +2,7 @@ import math
 
 import msgspec
 
-from monitor.assess.alarms import NS, read
+from monitor.assess.alarms import NS, TIERS, read
 from monitor.assess.months import Alarm, Ending
 from monitor.detect.verdict import Kind, State, Verdict
 from monitor.events import Position
@@ -40,7 +40,7 @@ def heard(*verdicts: Verdict) -> tuple[dict[str, tuple[Alarm, ...]], tuple[Endin
 
 
 def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
-    """Each tier's alarm begins when it is reached and ends with the episode."""
+    """Each tier's alarm ends with the episode; each wave is one that ends with its pause."""
     alarms, endings = heard(
         said(100.5, State.NOTICE, kind=Kind.PRESSURE),
         said(150.0, State.BUILDING, kind=Kind.PRESSURE),
@@ -56,6 +56,7 @@ def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
         "NOTICE": (Alarm(0, 100, 2900),),
         "BUILDING": (Alarm(0, 150, 2900),),
         "ONSET": (Alarm(0, 200, 2900),),
+        "WAVE": (Alarm(0, 200, 900), Alarm(0, 1000, 2000)),
     }
     assert endings == (
         Ending(0, 200, 900, "EXHAUSTING", 0.4),
@@ -67,14 +68,14 @@ def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
 def test_skipped_tiers_are_reached_all_the_same() -> None:
     """An ONSET out of the quiet is a NOTICE and a BUILDING of the same second."""
     alarms, endings = heard(said(50.0, State.ONSET), said(700.0, State.FIZZLED))
-    assert alarms == {tier: (Alarm(0, 50, 700),) for tier in ("NOTICE", "BUILDING", "ONSET")}
+    assert alarms == {tier: (Alarm(0, 50, 700),) for tier in TIERS}
     assert [(e.state, math.isnan(e.probability)) for e in endings] == [("FIZZLED", True)]
 
 
 def test_pressure_that_goes_away_is_an_alarm_of_its_tier_alone() -> None:
     """A NOTICE that turns quiet raised no ONSET and ended no episode."""
     alarms, endings = heard(said(50.0, State.NOTICE), said(800.0, State.QUIET))
-    assert alarms == {"NOTICE": (Alarm(0, 50, 800),), "BUILDING": (), "ONSET": ()}
+    assert alarms == {"NOTICE": (Alarm(0, 50, 800),), "BUILDING": (), "ONSET": (), "WAVE": ()}
     assert endings == ()
 
 

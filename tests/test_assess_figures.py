@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from monitor.assess import results
-from monitor.assess.alarms import TIERS
+from monitor.assess.alarms import ONSET
 from monitor.assess.cases import Cases, cases, drawn
 from monitor.assess.figures import alerts, truth
 from monitor.assess.results import Alerts, Truth
 from monitor.assess.score import MONTH_S, Scored, score
 from tests.months import Sketch
 
-ONSET = TIERS.index("ONSET")
 SECONDS = 20_000
 PER_MONTH = MONTH_S / SECONDS
 

@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 
 from kernels import scoring
-from monitor.assess.alarms import TIERS
+from monitor.assess.alarms import ONSET, TIERS
 from monitor.assess.matching import Outcome, joined, ladder_of, meet, raised
 from monitor.assess.months import Month
 from monitor.assess.truth import month_episodes
 from tests.months import Sketch
-
-ONSET = TIERS.index("ONSET")
 
 
 def met(month: Month) -> Outcome:
@@ -61,10 +59,10 @@ def test_an_alarm_beside_the_episode_is_false(detected: int, ended: int) -> None
 def test_a_miss_under_an_older_alarm_is_told() -> None:
     """A cascade that begins while an alarm of an hour ago is active is missed, but covered."""
     found = met(one().alarm(0, 6_000, 12_000).month())
-    assert found.covered[0].tolist() == [1, 1, 1]
-    assert met(one().alarm(0, 6_000, 9_999).month()).covered[0].tolist() == [0, 0, 0]
+    assert found.covered[0].tolist() == [1, 1, 1, 1]
+    assert met(one().alarm(0, 6_000, 9_999).month()).covered[0].tolist() == [0, 0, 0, 0]
     again = one().alarm(0, 6_000, 10_010).alarm(0, 10_020, 10_500)
-    assert met(again.month()).covered[0].tolist() == [0, 0, 0]
+    assert met(again.month()).covered[0].tolist() == [0, 0, 0, 0]
 
 
 def test_the_first_alarm_counts_for_the_episode() -> None:
@@ -130,7 +128,7 @@ def test_each_tier_is_matched_alone() -> None:
     sketch.alarms["NOTICE"].pop()
     sketch.alarms["BUILDING"].clear()
     found = met(sketch.month())
-    assert found.seconds[0].tolist() == [10_000, -1, 10_049]
+    assert found.seconds[0].tolist() == [10_000, -1, 10_049, 10_049]
 
 
 def test_assets_are_tallied_apart() -> None:

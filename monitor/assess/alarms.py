@@ -1,7 +1,8 @@
 """Verdicts as alarms: what a reader of each tier's alerts would have been told, and when.
 
 A tier's alarm is raised when a ladder reaches it from below and ends when the ladder is below it
-again; CASCADING and EXHAUSTING still are an ONSET that goes on.
+again; CASCADING and EXHAUSTING still are an ONSET that goes on. WAVE is told apart: its alarm is
+raised by an ONSET and by every later wave of the episode, and ends where forced flow pauses.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,8 @@ from monitor.detect.verdict import State, Verdict
 from monitor.events import Position
 
 NS: Final = 1_000_000_000
-TIERS: Final = ("NOTICE", "BUILDING", "ONSET")
+TIERS: Final = ("NOTICE", "BUILDING", "ONSET", "WAVE")
+ONSET: Final = TIERS.index("ONSET")
 CALLS: Final = ENDED_STATES | {State.EXHAUSTING}
 
 
@@ -49,9 +51,9 @@ def read(
         if at >= seconds or (verdict.asset, verdict.position) not in ladders:
             continue
         row, ladder = ladders[verdict.asset, verdict.position]
-        if verdict.state in CALLS and ladder.height == len(TIERS) and at >= 0:
+        if verdict.state in CALLS and ladder.height > ONSET and at >= 0:
             chance = verdict.evidence.rewave_probability
-            endings.append(Ending(row, ladder.since[-1], at, verdict.state.value, chance))
+            endings.append(Ending(row, ladder.since[ONSET], at, verdict.state.value, chance))
         _move(row, ladder, _height(verdict.state), at, found)
     for row, ladder in ladders.values():
         _move(row, ladder, 0, seconds, found)
@@ -67,7 +69,7 @@ def read(
 def _height(state: State) -> int:
     """How many tiers a state has reached."""
     if state in EPISODE_STATES:
-        return len(TIERS)
+        return ONSET + 1 if state is State.EXHAUSTING else len(TIERS)
     return TIERS.index(state.value) + 1 if state.value in TIERS else 0
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from kernels.dtypes import Records
-from monitor.assess.alarms import TIERS
+from monitor.assess.alarms import ONSET, TIERS
 from monitor.assess.baselines import STATISTICS, Statistic
 from monitor.assess.curves import crossings
 from monitor.assess.matching import Outcome, joined, ladder_of, meet, raised
@@ -14,7 +14,6 @@ from monitor.assess.negatives import Verdicts, negatives
 from monitor.assess.rewave import Ends, ends
 from monitor.assess.truth import RULES, Rules, month_episodes
 
-ONSET: Final = TIERS.index("ONSET")
 MONTH_S: Final = 31 * 86_400
 """The month that rates are told per."""
 
