@@ -338,10 +338,27 @@ scale_dtype = np.dtype(
         ("days", np.float64),  # until the own quantile stands alone
         ("sample_s", np.float64),  # seconds that one sample stands for
         ("fade", np.float64),  # factor of all weights, once an hour
+        ("fall", np.float64),  # fall of open interest whose usual print u leans on
+        ("least_fallen", np.float64),  # less than that in all tells nothing
+        ("most_lean", np.float64),  # how far u may be off the quantile, a factor
     ],
     align=True,
 )
 """What the own scale needs of the parameters; one record."""
+
+fall_dtype = np.dtype(
+    [
+        ("printed", np.float64),  # forced shares of busy quarter hours, faded
+        ("fallen", np.float64),  # by how much open interest fell in them, as a ratio, faded
+        ("begun", np.int64),  # 1 while a quarter hour is under way
+        ("lasted_s", np.float64),  # how long, in samples
+        ("long_then", np.float64),  # totals and open interest when it began
+        ("short_then", np.float64),
+        ("index_then", np.float64),
+    ],
+    align=True,
+)
+"""What one asset's open interest did while forced orders were printed."""
 
 # What simulated venues show of a tape. An asset has this many rows: a perpetual on each of
 # three venues, then the spot pair.

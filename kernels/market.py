@@ -1,4 +1,4 @@
-"""The simulated market, second by second: positions that break, engines that sell, books that thin.
+"""The simulated market, second by second: positions break, engines sell, books thin.
 
 For each asset, logs relative to its own start:
 
@@ -100,9 +100,9 @@ def open_positions(
     new_long = max(0.0, min(risk * (1.0 + lean) - held_long, pace))
     new_short = max(0.0, min(risk * (1.0 - lean) - held_short, pace))
     for k in range(len(distances)):
-        place = int(math.floor((mark - distances[k]) / BIN)) % BINS
+        place = math.floor((mark - distances[k]) / BIN) % BINS
         longs[a, place] += new_long * weights[k]
-        place = int(math.floor((mark + distances[k]) / BIN)) % BINS
+        place = math.floor((mark + distances[k]) / BIN) % BINS
         shorts[a, place] += new_short * weights[k]
 
 
@@ -170,9 +170,7 @@ def live(
             g = agents[a]
             n = normals[t, a]
             # Worth.
-            g["log_vol"] += -vol_keep * g["log_vol"] + vol_kick * (
-                0.6 * common[t, 1] + 0.8 * n[1]
-            )
+            g["log_vol"] += -vol_keep * g["log_vol"] + vol_kick * (0.6 * common[t, 1] + 0.8 * n[1])
             deep, move, excitement = 1.0, 0.0, 0.0
             for k in range(len(shocks)):
                 s = shocks[k]
@@ -211,9 +209,9 @@ def live(
             forced = bought - sold
 
             # Hurried moves make people leave, partly with market orders in the same direction.
-            g["leaving"] += -g["leaving"] / 7200.0 + r["leaving_dev"] * math.sqrt(
-                2.0 / 7200.0
-            ) * n[2]
+            g["leaving"] += (
+                -g["leaving"] / 7200.0 + r["leaving_dev"] * math.sqrt(2.0 / 7200.0) * n[2]
+            )
             usual = speed_usual * busy * busy
             ratio = g["speed"] * g["speed"] / usual
             g["hurry"] += 0.1 * (ratio - g["hurry"])
@@ -223,9 +221,9 @@ def live(
             panic = direction * left * r["leaving_taker"]
 
             # Buyers of the dip, and sellers of the top, who come when price is far from worth.
-            g["appetite"] += -g["appetite"] / 3600.0 + r["appetite_dev"] * math.sqrt(
-                2.0 / 3600.0
-            ) * n[3]
+            g["appetite"] += (
+                -g["appetite"] / 3600.0 + r["appetite_dev"] * math.sqrt(2.0 / 3600.0) * n[3]
+            )
             pull = r["dip_buying_per_s"] * math.exp(g["appetite"])
 
             # Who leaves of his own will can wait for the book: the calm depth stands against him.
@@ -321,10 +319,9 @@ def live(
             row["endogenous_short"] = coins * bought_own
             row["depth_usd"] = 2.0 * depth * coins * row["perp"]
             turnover = r["turnover_per_s"] * busy * (0.5 + 0.5 * min(30.0, g["hurry"]))
-            row["taker"] = coins * (
-                forced + panic + turnover * (0.3 * n[6] + 0.25 * step / max(vol, 1e-9))
-            )
+            drawn = 0.25 * step / max(vol, 1e-9)
+            row["taker"] = coins * (forced + panic + turnover * (0.3 * n[6] + drawn))
             row["volume"] = coins * (sold + bought + left + turnover)
-            row["spot_taker"] = coins * 0.3 * turnover * (0.3 * n[7] + 0.25 * step / max(vol, 1e-9))
+            row["spot_taker"] = coins * 0.3 * turnover * (0.3 * n[7] + drawn)
             row["funding_ratio"] = g["funding_ratio"]
             row["stress"] = min(1.0, max(0.0, (g["hurry"] - 8.0) / 40.0))

@@ -13,7 +13,7 @@ from typing import Final
 from numba import boolean, float32, float64, int64
 from numba.np.numpy_support import from_dtype
 
-from kernels import context, flow, pool, quantile
+from kernels import context, flow, pool, scale
 from kernels.dtypes import (
     BANDS_BP,
     Integers,
@@ -26,6 +26,7 @@ from kernels.dtypes import (
     bucket_dtype,
     contract_dtype,
     event_dtype,
+    fall_dtype,
     limits_dtype,
     member_dtype,
     part_dtype,
@@ -57,6 +58,7 @@ _buckets = from_dtype(bucket_dtype)[:, ::1]
 _sums = from_dtype(sum_dtype)[:, ::1]
 _limits = from_dtype(limits_dtype)[::1]
 _books = from_dtype(book_dtype)[:, ::1]
+_falls = from_dtype(fall_dtype)[::1]
 _rules = from_dtype(scale_dtype)[::1]
 _members = from_dtype(member_dtype)[::1]
 _parts = from_dtype(part_dtype)[::1]
@@ -138,6 +140,7 @@ def _wants_judging(
         _history,
         float64[::1],
         float64[::1],
+        _falls,
         _rules,
         float64[::1],
         int64[::1],
@@ -183,6 +186,7 @@ def live(
     bins: Reals,
     mass: Reals,
     sampled_s: Reals,
+    falls: Records,
     rules: Records,
     peaks: Reals,
     seen_micro_usd: Integers,
@@ -228,9 +232,10 @@ def live(
         spot_values: The same.
         ratios: The same.
         chain: The same.
-        bins: As `quantile.renew` has them.
+        bins: As `scale.renew` has them.
         mass: The same.
         sampled_s: The same.
+        falls: The same.
         rules: The same.
         peaks: Highest level so far of the second that runs (watched ladders), kept between
             calls.
@@ -338,9 +343,9 @@ def live(
             perp_values,
         )
         if flowing != 0 and (second + 1) % SAMPLE_EACH_S == 0:
-            quantile.renew(bins, mass, sampled_s, assets, pressure, rules)
+            scale.renew(bins, mass, sampled_s, falls, assets, pressure, rules)
         if (second + 1) % AGE_EACH_S == 0:
-            quantile.age(bins, mass, rules["fade"][0])
+            scale.fade(bins, mass, falls, rules["fade"][0])
 
         if recorded:
             for ladder in range(watched):

@@ -10,24 +10,18 @@ import math
 from typing import Final
 
 from numba import float64, int64, types
-from numba.np.numpy_support import from_dtype
 
-from kernels.dtypes import Reals, Records, asset_dtype, pressure_dtype, scale_dtype
+from kernels.dtypes import Reals
 from kernels.jit import kernel
 
 BINS: Final = 720
 LEAST: Final = 1e-8
 _LOG_GAMMA: Final = math.log(1.02)
 _LOG_LEAST: Final = math.log(LEAST)
-DAY_S: Final = 86_400.0
-
-_assets = from_dtype(asset_dtype)[::1]
-_pressure = from_dtype(pressure_dtype)[::1]
-_rules = from_dtype(scale_dtype)[::1]
 
 
 @kernel(types.void(float64[:, ::1], float64[::1], int64, float64, float64))
-def _add(bins: Reals, mass: Reals, row: int, x: float, weight: float) -> None:
+def add(bins: Reals, mass: Reals, row: int, x: float, weight: float) -> None:
     """Add one value to one histogram; NaN is passed over."""
     if math.isnan(x):
         return
@@ -52,7 +46,7 @@ def observe(bins: Reals, mass: Reals, values: Reals, weight: float) -> None:
     """
     for row in range(values.shape[0]):
         for k in range(values.shape[1]):
-            _add(bins, mass, row, values[row, k], weight)
+            add(bins, mass, row, values[row, k], weight)
 
 
 @kernel(types.void(float64[:, ::1], float64[::1], float64))
@@ -81,59 +75,3 @@ def quantile(bins: Reals, mass: Reals, row: int, q: float) -> float:
                 return 0.0
             return math.exp(_LOG_LEAST + (place - 0.5) * _LOG_GAMMA)
     return 0.0
-
-
-@kernel(float64(float64[:, ::1], float64[::1], float64[::1], int64, _rules))
-def own_scale(bins: Reals, mass: Reals, sampled_s: Reals, row: int, rules: Records) -> float:
-    """An asset's u: its own quantile within bounds, blended with the prior while it is young.
-
-    Args:
-        bins: Weights (assets x BINS).
-        mass: Their sums (assets).
-        sampled_s: Seconds that each asset's samples stand for.
-        row: Which asset.
-        rules: One record.
-    """
-    prior, days = rules["prior"][0], sampled_s[row] / DAY_S
-    if days < 1.0:
-        return float(prior)
-    own = rules["least"][0]
-    found = quantile(bins, mass, row, rules["quantile"][0])
-    if found > own:  # never true of NaN
-        own = min(rules["most"][0], found)
-    weight = min(1.0, (days - 1.0) / max(1e-9, rules["days"][0] - 1.0))
-    return math.exp((1.0 - weight) * math.log(prior) + weight * math.log(own))
-
-
-@kernel(types.void(float64[:, ::1], float64[::1], float64[::1], _assets, _pressure, _rules))
-def renew(
-    bins: Reals,
-    mass: Reals,
-    sampled_s: Reals,
-    assets: Records,
-    pressure: Records,
-    rules: Records,
-) -> None:
-    """Sample the 60-s shares of all assets and renew the scales that no episode holds.
-
-    Both positions count. Where open interest or a share is not known nothing was observed: no
-    sample, rather than a sample of zero, and the asset's time of observation stands still.
-
-    Args:
-        bins: Weights (assets x BINS), changed in place.
-        mass: Their sums (assets), changed in place.
-        sampled_s: Seconds that each asset's samples stand for, changed in place.
-        assets: At least as many; `scale` is changed in place where not `frozen`.
-        pressure: Two ladders an asset.
-        rules: One record.
-    """
-    for row in range(bins.shape[0]):
-        if assets["interest"][row] > 0.0:
-            long_share = pressure["share_60s"][2 * row]
-            short_share = pressure["share_60s"][2 * row + 1]
-            _add(bins, mass, row, long_share, 1.0)
-            _add(bins, mass, row, short_share, 1.0)
-            if not (math.isnan(long_share) or math.isnan(short_share)):
-                sampled_s[row] += rules["sample_s"][0]
-        if assets["frozen"][row] == 0:
-            assets["scale"][row] = own_scale(bins, mass, sampled_s, row, rules)

@@ -40,7 +40,10 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         taker_z: Confirmer: taker imbalance over 60 s, in sigmas.
         prior_scale_ratio: u before an asset has a day of its own.
         least_scale_ratio, most_scale_ratio: Bounds of u against nonsense.
-        scale_quantile: Quantile of the 60-s share that u is.
+        scale_quantile: Quantile of the 60-s share that u rests on.
+        scale_fall_ratio: Fall of open interest whose usual print u leans on, as a ratio.
+        least_fallen_ratio: Open interest must have fallen by so much in all for that.
+        most_lean: How far u may be off that quantile, as a factor.
         scale_days: Ageing time of its histogram, days; full baseline after as many.
         late_order_s: Age on arrival beyond which an order counts in totals only, seconds.
         follows_within_h: Hours within which a later onset follows an earlier episode.
@@ -52,7 +55,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         breadth_lift: What breadth adds to the level of the market's bucket, in u.
     """
 
-    drain_per_min: float = 0.25
+    drain_per_min: float = 3.0
     contract_cap: float = 0.5
     asset_cap: float = 2.5
     notice_tier: float = 3.0
@@ -85,6 +88,9 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     least_scale_ratio: float = 1e-6
     most_scale_ratio: float = 5e-3
     scale_quantile: float = 0.995
+    scale_fall_ratio: float = 0.001
+    least_fallen_ratio: float = 0.01
+    most_lean: float = 2.0
     scale_days: float = 14.0
     late_order_s: int = 30
     follows_within_h: float = 72.0

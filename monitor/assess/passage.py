@@ -162,6 +162,7 @@ class Passage:
             s.bins,
             s.mass,
             s.sampled_s,
+            s.falls,
             s.rules,
             self._peaks,
             self._seen_micro_usd,

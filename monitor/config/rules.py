@@ -38,6 +38,7 @@ _RANGES: dict[str, tuple[int, int]] = {
     "detector.depth_confirmer_ratio": (0, 1),
     "detector.market_assets": (2, 1_000),
     "detector.breadth_ratio": (0, 1),
+    "detector.most_lean": (1, 1_000),
 }
 
 # Other numbers of the detector are 0 or more.
@@ -57,6 +58,8 @@ _ABOVE_ZERO = (
     "detector.basis_z",
     "detector.taker_z",
     "detector.least_scale_ratio",
+    "detector.scale_fall_ratio",
+    "detector.least_fallen_ratio",
     "detector.scale_days",
     "detector.breadth_level",
     "detector.breadth_within_s",

@@ -26,7 +26,7 @@ _BY_ASSET: Final = ("assets", "prices", "interests", "takers", "members")
 _BY_LADDER: Final = ("pressure", "shares", "parts")
 _BY_CONTRACT: Final = ("contracts", "books")
 _BY_LINE: Final = ("sums", "seconds", "minutes")
-_SCALES: Final = ("bins", "mass", "sampled_s")
+_SCALES: Final = ("bins", "mass", "sampled_s", "falls")
 
 
 class Field(msgspec.Struct, frozen=True):

@@ -147,9 +147,7 @@ def distances() -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     return away[order], weight[order] / weight.sum()
 
 
-def draw_day(
-    shocks: Shocks, day_start: int, assets: int, random: np.random.Generator
-) -> Records:
+def draw_day(shocks: Shocks, day_start: int, assets: int, random: np.random.Generator) -> Records:
     """Shocks that begin, with all that follow them, on one day of the market (shock_dtype)."""
     rows: list[tuple[int, int, int, float, float, float]] = []
     for asset in range(-1, assets):
