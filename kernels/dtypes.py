@@ -178,6 +178,7 @@ limits_dtype = np.dtype(
         ("tier_1", np.float64),  # in u
         ("tier_2", np.float64),
         ("tier_3", np.float64),
+        ("full_level", np.float64),  # in u; no bucket holds more
         ("late_ns", np.int64),
         ("venues", np.int64),  # rows of a ladder in the windows
         ("other", np.int64),  # asset row of everything off the watch list
@@ -384,7 +385,6 @@ FROZEN_DEPTH: Final = 1024
 
 showing_dtype = np.dtype(
     [
-        ("order_share", np.float64),  # mean forced order, share of open interest
         ("order_sigma", np.float64),  # of its logarithm
         ("order_most", np.float64),  # largest, in means
         ("split_noise", np.float64),  # of the venues' parts of a second's orders, ratio
@@ -421,7 +421,6 @@ showing_dtype = np.dtype(
 
 shown_venue_dtype = np.dtype(
     [
-        ("share", np.float64),  # of forced orders, open interest, volume and depth
         ("rule", np.int64),
         ("push_ns", np.int64),  # how often a full tape is sent
         ("poll_s", np.int64),  # how often open interest is asked for
@@ -450,6 +449,9 @@ shown_row_dtype = np.dtype(
         ("depth", np.float64),
         ("interest", np.float64),  # coins, last answer; 0 before the first
         ("lot", np.float64),  # coins that open interest is rounded to
+        ("share", np.float64),  # the venue's part of the asset
+        ("printed", np.float64),  # part of the asset's forced coins that venues tell of at all
+        ("order_share", np.float64),  # mean forced order, share of open interest
     ],
     align=True,
 )

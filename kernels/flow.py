@@ -3,7 +3,7 @@
 For each ladder (asset a, position d), with x an order's coins over the asset's open interest
 and u the asset's own scale, the bucket is the CUSUM of a compound Poisson flow
 
-    g <- max(0, g - k u dt) + min(x, room under the caps),      k = 0.25 / 60 s by default
+    g <- min(full, max(0, g - k u dt) + min(x, room under the caps)),      k = 3 / 60 s by default
 
 on the received clock, in log order. One contract may add 0.5 u a second and one asset 2.5 u,
 so that a single whale cannot raise an alarm (light tails are what makes the false-alarm rate
@@ -212,7 +212,7 @@ def ingest(
         pressure["share_total"][ladder] += x
         pressure["usd_total"][ladder] += micro
         pressure["orders_total"][ladder] += 1
-        after = before + add
+        after = min(before + add, limits["full_level"][0] * u)
         pressure["bucket"][ladder] = after
         pressure["bucket_ns"][ladder] = received[i]
 

@@ -175,7 +175,8 @@ def show(
             stress = min(1.0, max(0.0, stresses[line, asset]))
             slow = 1.0 + params["delay_stress"][0] * stress
             interest = interests[line, asset]
-            mean = params["order_share"][0] * interest
+            base = asset * ROWS_OF_ASSET
+            mean = rows["order_share"][base] * interest
             long_coins, short_coins = longs[line, asset], shorts[line, asset]
             share = (long_coins + short_coins) / interest
             weight = max(1.0 / _USUAL_S, 1.0 / (usual[asset, 1] + 1.0))
@@ -187,13 +188,14 @@ def show(
                     short_coins += min(most_coins, bursts["short"][b] * more)
             usual[asset, 0] += weight * (min(share, _USUAL_MOST) - usual[asset, 0])
             usual[asset, 1] += 1.0
-            base = asset * ROWS_OF_ASSET
+            long_coins *= rows["printed"][base]
+            short_coins *= rows["printed"][base]
             spot = base + ROWS_OF_ASSET - 1  # its stream of orders is free: it splits
             if long_coins + short_coins > 0.0:
                 total = 0.0
                 for v in range(venue_count):
                     noise = split_noise * (2.0 * uniform(orders_seeds, spot) - 1.0)
-                    part = venues["share"][v] * (1.0 + noise)
+                    part = rows["share"][base + v] * (1.0 + noise)
                     venues["part"][v] = part
                     total += part
                 for v in range(venue_count):
@@ -204,7 +206,7 @@ def show(
                 flag = int64(flags[line, row])
                 skew_ns = skew(flag, params["skew_ns"][0])
                 number = int64(numbers[line, v])
-                venue_share = venues["share"][v]
+                venue_share = rows["share"][row]
 
                 # How late this contract's stream is; under stress it stalls and then catches up.
                 chance = uniform(quote_seeds, row)

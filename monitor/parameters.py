@@ -17,6 +17,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         asset_cap: Most an asset may add in one second, in u.
         notice_tier, building_tier, onset_tier: Bucket levels of the tiers, in u.
         notice_confirmers, building_confirmers: Confirmers that must hold with them.
+        full_level: What a bucket holds at most, in u.
+        lull_s: Seconds of calm after which another full bucket is another wave.
         quiet_level: Bucket level below which pressure ends, in u.
         quiet_hold_s: For how long, seconds.
         cascading_after_s: Shortest stay in ONSET, seconds.
@@ -63,6 +65,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     onset_tier: float = 6.0
     notice_confirmers: int = 2
     building_confirmers: int = 2
+    full_level: float = 12.0
+    lull_s: int = 60
     quiet_level: float = 1.5
     quiet_hold_s: int = 600
     cascading_after_s: int = 60

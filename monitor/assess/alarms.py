@@ -1,20 +1,22 @@
 """Verdicts as alarms: what a reader of each tier's alerts would have been told, and when.
 
 A tier's alarm is raised when a ladder reaches it from below and ends when the ladder is below it
-again; CASCADING and EXHAUSTING still are an ONSET that goes on. WAVE is told apart: its alarm is
-raised by an ONSET and by every later wave of the episode, and ends where forced flow pauses.
+again. Within an episode a bucket that fills to the onset tier again after a lull is told as
+another wave: that is another alarm of every tier. EPISODE counts the first of them only, for as
+long as the episode lasts; ONSET ends where forced flow pauses.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from monitor.assess.months import Alarm, Ending
-from monitor.detect.ladder import ENDED_STATES, EPISODE_STATES
+from monitor.detect.ladder import ENDED_STATES, EPISODE_STATES, PRESSURE_STATES, REFILLED
 from monitor.detect.verdict import State, Verdict
 from monitor.events import Position
 
 NS: Final = 1_000_000_000
-TIERS: Final = ("NOTICE", "BUILDING", "ONSET", "WAVE")
+TIERS: Final = ("NOTICE", "BUILDING", "EPISODE", "ONSET")
+EPISODE: Final = TIERS.index("EPISODE")
 ONSET: Final = TIERS.index("ONSET")
 CALLS: Final = ENDED_STATES | {State.EXHAUSTING}
 
@@ -51,10 +53,13 @@ def read(
         if at >= seconds or (verdict.asset, verdict.position) not in ladders:
             continue
         row, ladder = ladders[verdict.asset, verdict.position]
-        if verdict.state in CALLS and ladder.height > ONSET and at >= 0:
+        if verdict.state in CALLS and ladder.height > EPISODE and at >= 0:
             chance = verdict.evidence.rewave_probability
-            endings.append(Ending(row, ladder.since[ONSET], at, verdict.state.value, chance))
-        _move(row, ladder, _height(verdict.state), at, found)
+            endings.append(Ending(row, ladder.since[EPISODE], at, verdict.state.value, chance))
+        if verdict.reason == REFILLED:
+            _raise_again(row, ladder, at, found)
+        elif verdict.state is not State.CASCADING:
+            _move(row, ladder, _height(verdict.state), at, found)
     for row, ladder in ladders.values():
         _move(row, ladder, 0, seconds, found)
     return (
@@ -69,8 +74,8 @@ def read(
 def _height(state: State) -> int:
     """How many tiers a state has reached."""
     if state in EPISODE_STATES:
-        return ONSET + 1 if state is State.EXHAUSTING else len(TIERS)
-    return TIERS.index(state.value) + 1 if state.value in TIERS else 0
+        return EPISODE + 1 if state is State.EXHAUSTING else len(TIERS)
+    return TIERS.index(state.value) + 1 if state in PRESSURE_STATES else 0
 
 
 def _move(row: int, ladder: _Ladder, height: int, at: int, found: list[list[Alarm]]) -> None:
@@ -81,3 +86,14 @@ def _move(row: int, ladder: _Ladder, height: int, at: int, found: list[list[Alar
         elif height <= tier < ladder.height and ladder.since[tier] >= 0:
             found[tier].append(Alarm(row, ladder.since[tier], at))
     ladder.height = height
+
+
+def _raise_again(row: int, ladder: _Ladder, at: int, found: list[list[Alarm]]) -> None:
+    """End the alarms of an episode's last wave and begin those of another."""
+    for tier in range(len(TIERS)):
+        if tier == EPISODE:
+            continue
+        if tier < ladder.height and ladder.since[tier] >= 0:
+            found[tier].append(Alarm(row, ladder.since[tier], at))
+        ladder.since[tier] = at
+    ladder.height = len(TIERS)

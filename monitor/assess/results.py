@@ -213,8 +213,8 @@ class Figures(msgspec.Struct, frozen=True):
     Attributes:
         symbol_months: How many were scored.
         truth: What was there to find.
-        alerts: Tier ("NOTICE", "BUILDING", "ONSET", "WAVE": an ONSET, or another wave of its
-            episode) -> its alarms.
+        alerts: Tier -> its alarms: "NOTICE", "BUILDING", "ONSET" (a bucket filled to the onset
+            tier: the start of an episode or another wave of it), "EPISODE" (starts alone).
         exhaustion: How well the end was called.
         curves: Statistic -> its trade-off; "level" is the detector's own bucket.
     """

@@ -60,7 +60,7 @@ class Ends:
     Attributes:
         endings: Name of an ending -> how many detected episodes ended so.
         calls: EXHAUSTED and EXHAUSTING verdicts (rows of `call_dtype`).
-        research: Calls that a hold alone would have made after each ONSET (the same).
+        research: Calls that a hold alone would have made after each episode's start (the same).
         fates: Alarmed cascades (rows of `fate_dtype`).
     """
 
@@ -91,7 +91,7 @@ def ends(
                 named[ending.state] = named.get(ending.state, 0) + 1
         exhausted = [e for e in endings if e.state == FINAL and e.onset >= 0]
         paused = [e for e in endings if e.state == PAUSED and e.onset >= 0]
-        onsets = [a for a in month.alarms.get("ONSET", ()) if a.ladder == ladder.number]
+        onsets = [a for a in month.alarms.get("EPISODE", ()) if a.ladder == ladder.number]
         mine = episodes[episodes["ladder"] == ladder.number]
         if exhausted or paused or onsets:
             judge = _Judge(ladder, mine)
@@ -151,7 +151,7 @@ class _Judge:
 
 
 def _research(judge: _Judge, ladder: Ladder, onsets: Sequence[Alarm]) -> list[_Call | None]:
-    """The calls that holds alone would have made after each ONSET."""
+    """The calls that holds alone would have made after each episode's start."""
     found = []
     wanted: Integers = np.array(HOLDS_S, np.int64)
     at = np.empty(len(wanted), np.int64)

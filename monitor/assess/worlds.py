@@ -20,7 +20,7 @@ from monitor.detect.verdict import Verdict
 from monitor.parameters import Parameters
 from monitor.simulate.market import World
 from monitor.simulate.negatives import Negative, NegativeKind, schedule
-from monitor.simulate.observation import Observer, Observing
+from monitor.simulate.observation import Observer, Observing, various
 from monitor.simulate.regimes import REGIMES
 
 NS: Final = 1_000_000_000
@@ -28,8 +28,8 @@ DAY_S: Final = 86_400
 CHUNK_S: Final = 3600
 # Midnight of a Monday; market time means nothing but hours and weekdays here.
 EPOCH_S: Final = 1_767_571_200
-LEAST_INTEREST_USD: Final = 3e7
-MOST_INTEREST_USD: Final = 5e9
+LEAST_INTEREST_USD: Final = 1e8
+MOST_INTEREST_USD: Final = 2e10
 DEEP: Final = 4.0  # factor on the depth into which spot sells off
 
 
@@ -100,6 +100,7 @@ def live(
         random,
         Observing(thin_full=plan.thin_full, scale=plan.scale),
         negatives,
+        various(interest_usd, random),
     )
     engine = world_engine(plan.assets, parameters, EPOCH_S)
     passage = Passage(engine)

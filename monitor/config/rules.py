@@ -79,6 +79,7 @@ _ASCENDING = (
 # Each pair: the second key does not stand below the first.
 _NOT_DESCENDING = (
     ("detector.contract_cap", "detector.asset_cap"),
+    ("detector.onset_tier", "detector.full_level"),
     ("detector.least_scale_ratio", "detector.prior_scale_ratio"),
     ("detector.prior_scale_ratio", "detector.most_scale_ratio"),
 )

@@ -79,6 +79,7 @@ class Arrays:
         self.limits["tier_1"] = parameters.notice_tier
         self.limits["tier_2"] = parameters.building_tier
         self.limits["tier_3"] = parameters.onset_tier
+        self.limits["full_level"] = parameters.full_level
         self.limits["late_ns"] = parameters.late_order_s * 1_000_000_000
         self.limits["venues"] = venues
         self.limits["other"] = assets + 1

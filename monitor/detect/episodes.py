@@ -61,6 +61,7 @@ class Ladder(msgspec.Struct):
     steepest: float = math.nan
     quiet_s: int = 0
     calm_s: int = 0
+    lulled: bool = False
     fading_s: int = 0
     blind_s: int = 0
 
@@ -120,7 +121,13 @@ def _message(ladder: Ladder, phase: Phase, kind: Kind, state: State) -> Message:
 
 
 def enter(
-    ladder: Ladder, state: State, event_ns: int, detected_ns: int, follows_within_ns: int
+    ladder: Ladder,
+    state: State,
+    event_ns: int,
+    detected_ns: int,
+    follows_within_ns: int,
+    *,
+    wave: bool = False,
 ) -> list[Message]:
     """Move a ladder to a state and say which alerts start, go on or end with it.
 
@@ -129,6 +136,7 @@ def enter(
     """
     before, ladder.state, ladder.since_ns = ladder.state, state, detected_ns
     ladder.quiet_s = ladder.calm_s = ladder.fading_s = 0
+    ladder.lulled = False
     messages = []
     if before in PRESSURE_STATES and state not in PRESSURE_STATES:
         messages.append(_message(ladder, Phase.END, Kind.PRESSURE, state))
@@ -147,7 +155,7 @@ def enter(
         ladder.messages, ladder.wave, ladder.blind_s = 0, 1, 0
         messages.append(_message(ladder, Phase.START, Kind.CASCADE, state))
     elif state in EPISODE_STATES:
-        if before is State.EXHAUSTING:
+        if wave:
             ladder.wave += 1
         if state is State.EXHAUSTING:
             ladder.pause_extreme = ladder.extreme

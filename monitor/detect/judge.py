@@ -117,8 +117,14 @@ class Judge:
         signals = self._signals(row, found, context, on_second=True, now_ns=now_ns)
         calm = level < p.notice_tier and signals.rate < 1.0
         ladder.calm_s = ladder.calm_s + 1 if calm else 0
+        ladder.lulled = ladder.lulled or ladder.calm_s >= p.lull_s
         ladder.fading_s = ladder.fading_s + 1 if fading(signals, p) else 0
-        signals = msgspec.structs.replace(signals, calm_s=ladder.calm_s, fading_s=ladder.fading_s)
+        signals = msgspec.structs.replace(
+            signals,
+            calm_s=ladder.calm_s,
+            lulled=ladder.lulled,
+            fading_s=ladder.fading_s,
+        )
         step = next_step(ladder.state, signals, p)
         if step is not None:
             self._enter(row, step, signals, found, context, now_ns, now_ns, missing, second)
@@ -166,6 +172,7 @@ class Judge:
             stay_s=(now_ns - ladder.since_ns) / NS,
             quiet_s=ladder.quiet_s,
             calm_s=ladder.calm_s,
+            lulled=ladder.lulled,
             move_ratio=ladder.extreme,
             beyond_ratio=ladder.beyond_ratio,
             since_extreme_s=ladder.since_extreme_s if context.price_fresh else -1.0,
@@ -211,7 +218,9 @@ class Judge:
             ladder.pause_extreme = ladder.steepest = math.nan
             ladder.since_extreme_s = 0
         within_ns = int(self._parameters.follows_within_h * 3600) * NS
-        messages = episodes.enter(ladder, step.target, event_ns, detected_ns, within_ns)
+        messages = episodes.enter(
+            ladder, step.target, event_ns, detected_ns, within_ns, wave=step.wave
+        )
         if step.target is State.EXHAUSTING or step.target in ENDED_STATES:
             self._arrays.pressure["bucket"][row] = 0.0
         self._arrays.assets["frozen"][row // 2] = any(

@@ -12,6 +12,10 @@ Rules and defaults follow the measured reference of the project's detection note
 forced flow is over within three minutes of the extreme is followed by another wave more often
 than not, hence two states, EXHAUSTING (revocable) and EXHAUSTED (after fifteen minutes), and
 open interest that is stale or not known never counts as flat.
+
+A bucket holds no more than it takes to tell a wave: it stops filling at `full_level`, so that
+it drains within minutes of the last order of however large a cascade, and a second cascade an
+hour into the first one's episode is told as another wave, at the order that fills it again.
 """
 
 import math
@@ -41,6 +45,8 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
         stay_s: Seconds in the present state.
         quiet_s: Seconds the bucket has been below the quiet level.
         calm_s: Seconds the bucket has been below the notice tier with a rate below u.
+        lulled: Whether it has been so for long enough, since the last wave began, that another
+            full bucket is another wave.
         move_ratio: Price move since onset, in the forced direction (positive).
         beyond_ratio: New extreme beyond that at EXHAUSTING, over the range so far.
         since_extreme_s: Seconds observed since the episode's extreme.
@@ -59,6 +65,7 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
     stay_s: float
     quiet_s: float
     calm_s: float
+    lulled: bool
     move_ratio: float
     beyond_ratio: float
     since_extreme_s: float
@@ -69,12 +76,19 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One row of the table: from any of these states to that one, when the rule holds."""
+    """One row of the table: from any of these states to that one, when the rule holds.
+
+    `wave` says that another wave of the same episode begins with it.
+    """
 
     sources: frozenset[State]
     target: State
     rule: Callable[[Signals, Parameters], bool]
     reason: str
+    wave: bool = False
+
+
+REFILLED = "another wave: forced flow filled the bucket to the onset tier again"
 
 
 def _onset(s: Signals, p: Parameters) -> bool:
@@ -130,12 +144,12 @@ def _exhausting(s: Signals, p: Parameters) -> bool:
     return s.on_second and s.fading_s >= p.exhausting_hold_s
 
 
-def _new_wave(s: Signals, p: Parameters) -> bool:
-    return (
-        s.level >= p.onset_tier
-        or s.rate_of_episode >= p.wave_rate_ratio
-        or s.beyond_ratio > p.wave_range_ratio
-    )
+def _filled_after_lull(s: Signals, p: Parameters) -> bool:
+    return s.lulled and s.level >= p.onset_tier
+
+
+def _resumed(s: Signals, p: Parameters) -> bool:
+    return s.rate_of_episode >= p.wave_rate_ratio or s.beyond_ratio > p.wave_range_ratio
 
 
 def _exhausted(s: Signals, p: Parameters) -> bool:
@@ -197,6 +211,13 @@ TABLE: tuple[Step, ...] = (
         "forced flow stopped before it became a cascade",
     ),
     Step(
+        frozenset({State.ONSET, State.CASCADING}),
+        State.CASCADING,
+        _filled_after_lull,
+        REFILLED,
+        wave=True,
+    ),
+    Step(
         frozenset({State.CASCADING}),
         State.EXHAUSTING,
         _exhausting,
@@ -205,8 +226,16 @@ TABLE: tuple[Step, ...] = (
     Step(
         frozenset({State.EXHAUSTING}),
         State.CASCADING,
-        _new_wave,
-        "another wave: forced flow or a new extreme",
+        _onset,
+        REFILLED,
+        wave=True,
+    ),
+    Step(
+        frozenset({State.EXHAUSTING}),
+        State.CASCADING,
+        _resumed,
+        "another wave: forced flow resumed, or price made a new extreme",
+        wave=True,
     ),
     Step(
         frozenset({State.EXHAUSTING}),

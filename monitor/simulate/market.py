@@ -19,7 +19,14 @@ from monitor.simulate.regimes import DAY_S, Regime, distances, draw_day
 SETTLE_S: Final = DAY_S  # positions fill up for a day before the first second
 _CHUNK_S: Final = 3600
 _SOURCES: Final = ("market.py", "observation.py", "draws.py", "arrival.py", "forced.py")
-_OWN_SOURCES: Final = ("market.py", "regimes.py", "observation.py", "negatives.py")
+_OWN_SOURCES: Final = (
+    "market.py",
+    "regimes.py",
+    "observation.py",
+    "negatives.py",
+    "incidents.py",
+    "troubles.py",
+)
 
 
 class World:

@@ -75,8 +75,6 @@ class Observing(msgspec.Struct, frozen=True):
 
     Attributes:
         venues: The three venues.
-        order_share: Mean forced order, share of open interest: at the 3e-5 to 1.5e-4 a second
-            that a cascade forces, 10 to 50 orders on all venues together.
         order_sigma: Standard deviation of the logarithm of an order's size.
         order_most: The largest order, in means; whales are another matter.
         split_noise: How far a venue's part of a second's coins is off its share, at most.
@@ -113,7 +111,6 @@ class Observing(msgspec.Struct, frozen=True):
     """
 
     venues: tuple[ShownVenue, ...] = VENUES
-    order_share: float = 3e-6
     order_sigma: float = 1.3
     order_most: float = 20.0
     split_noise: float = 0.7
@@ -145,6 +142,55 @@ class Observing(msgspec.Struct, frozen=True):
     skew_s: int = 2
     before_s: int = 5
     rates: Rates = Rates()
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How the assets of a world differ in what venues show of them; float64.
+
+    Attributes:
+        shares: Each venue's part of forced orders, open interest, volume and depth (assets x
+            venues); rows add up to one.
+        printed: Part of forced coins that venues tell of at all (assets).
+        order_share: Mean forced order, share of open interest (assets).
+    """
+
+    shares: Reals
+    printed: Reals
+    order_share: Reals
+
+
+# Forced orders are sized in dollars, not in shares of open interest: about ten thousand.
+ORDER_USD: Final = 10_000.0
+LEAST_PRINTED: Final = 0.15
+# How closely an asset's venues follow the usual mix (concentration of a Dirichlet law).
+MIX_CONCENTRATION: Final = 8.0
+# At the 3e-5 to 1.5e-4 a second that a cascade forces, 10 to 50 orders on all venues together.
+USUAL_ORDER_SHARE: Final = 3e-6
+
+
+def alike(assets: int, venues: Sequence[ShownVenue] = VENUES) -> Mix:
+    """All assets as the venues' usual parts say, everything printed."""
+    return Mix(
+        np.tile([venue.share for venue in venues], (assets, 1)),
+        np.ones(assets),
+        np.full(assets, USUAL_ORDER_SHARE),
+    )
+
+
+def various(interest_usd: Reals, generator: np.random.Generator) -> Mix:
+    """Assets as different as real ones: other venues, other coverage, other sizes of orders.
+
+    Venues tell of a few percent to most of what they force: totals of one day have differed by a
+    factor of six between a venue's own word and its public tape, and prints make 1 to 30 % of
+    the fall of open interest.
+    """
+    usual = np.array([venue.share for venue in VENUES])
+    return Mix(
+        generator.dirichlet(MIX_CONCENTRATION * usual, len(interest_usd)),
+        np.exp(generator.uniform(np.log(LEAST_PRINTED), 0.0, len(interest_usd))),
+        ORDER_USD / interest_usd,
+    )
 
 
 @dataclass(frozen=True)
@@ -181,6 +227,7 @@ class Observer:
         generator: np.random.Generator,
         config: Observing | None = None,
         negatives: Sequence[Negative] = (),
+        mix: Mix | None = None,
     ) -> None:
         self.incidents: list[Incident] = []
         self._config = config = config or Observing()
@@ -193,6 +240,7 @@ class Observer:
         self._rows = np.zeros(assets * ROWS_OF_ASSET, shown_row_dtype)
         for name in ("seed_orders", "seed_arrivals", "seed_quotes"):
             self._rows[name] = draws.seeds(len(self._rows), generator)
+        self._tell_apart(mix or alike(assets, config.venues))
         self._usual = np.zeros((assets, 2))
         self._books = np.zeros((assets * ROWS_OF_ASSET, len(BANDS_BP)))
         self._table = draws.normal_table()
@@ -281,6 +329,12 @@ class Observer:
             self._made_connections[: len(made)] = connections
             self._places = np.empty(room, np.int64)
 
+    def _tell_apart(self, mix: Mix) -> None:
+        for place in range(mix.shares.shape[1]):
+            self._rows["share"][place::ROWS_OF_ASSET] = mix.shares[:, place]
+        self._rows["printed"] = np.repeat(mix.printed, ROWS_OF_ASSET)
+        self._rows["order_share"] = np.repeat(mix.order_share, ROWS_OF_ASSET)
+
     def _round(self, tape: Records) -> None:
         """Venues tell open interest to about seven digits."""
         interest = np.repeat(tape["interest"][0], ROWS_OF_ASSET)
@@ -305,7 +359,6 @@ def _venues(config: Observing, generator: np.random.Generator) -> Records:
     venues = np.zeros(len(config.venues), shown_venue_dtype)
     for line, venue in zip(venues, config.venues, strict=True):
         thin = config.thin_full and venue.rule == FULL_TAPE
-        line["share"] = venue.share
         line["rule"] = LARGEST_OF_SECOND if thin else venue.rule
         line["push_ns"] = venue.push_ms * 1_000_000
         line["poll_s"] = venue.poll_s

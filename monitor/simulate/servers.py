@@ -24,6 +24,7 @@ from monitor.errors import ConfigError, ListenError
 from monitor.events import Liquidation, MarketEvent
 from monitor.instruments import Instrument
 from monitor.simulate.client import Client, endpoint_of
+from monitor.simulate.contract import Market, told
 from monitor.simulate.faults import (
     ENDS_CONNECTIONS,
     HTTP_STATUS,
@@ -32,7 +33,6 @@ from monitor.simulate.faults import (
     parse_fault,
 )
 from monitor.simulate.hosts import ORIGINS, venue_of, wire_of
-from monitor.simulate.contract import Market, told
 from monitor.simulate.wire import BATCH_NS, VenueWire, schedule
 from monitor.simulate.wire_binance import BinanceWire
 from monitor.simulate.wire_bybit import BybitWire
