@@ -18,6 +18,7 @@ KERNEL_TESTS = (
     "test_quantile.py",
     "test_trend.py",
     "test_assess_kernels.py",
+    "test_market_kernel.py",
     "test_pool.py",
 )
 PROGRAM = """
