@@ -25,23 +25,20 @@ from monitor.assess import intervals
 from monitor.assess.months import Shares
 from monitor.assess.results import Figure
 from monitor.assess.truth import RULES, ladder_episodes
+from monitor.assess.worlds import EPOCH_S, LEAST_INTEREST_USD, MOST_INTEREST_USD
 from monitor.simulate.market import World
-from monitor.simulate.observation import Observer
+from monitor.simulate.observation import Observer, various
 from monitor.simulate.regimes import DAY_S, Regime
 
 MONTH_DAYS: Final = 31
-# Midnight of a Monday.
-EPOCH_S: Final = 1_767_571_200
 RESAMPLES: Final = 1000
-BOTTOM_S: Final = 7200  # a bottom is looked for within two hours of onset
-BOTTOM_BACK: Final = 0.382  # and is passed once price has come back by this part of the move,
+HOUR_S: Final = 3600
+BOTTOM_BACK: Final = 0.382  # a bottom is passed once price has come back by this part of the move,
 BOTTOM_LEAST: Final = 0.005  # which must have been so long, log price
-USUAL_DEPTH_S: Final = 3600
 # Prints count until so long after the end: feeds that stalled send late.
 PRINTED_AFTER_S: Final = 60
 _CHUNK_S: Final = 900
-_COINS: Final = 1e6  # the market is the same whatever an asset's size and price
-_PRICE_USD: Final = 100.0
+_PRICE_USD: Final = 100.0  # the market is the same whatever an asset's price and size
 _QUANTILES: Final = (0.1, 0.5, 0.9)
 
 
@@ -68,8 +65,10 @@ class Calibration(msgspec.Struct, frozen=True):
         tail_from_0_3_percent: Hill's exponent of episode sizes above 0.3 % of open interest;
             n = episodes, interval alpha +- 1.96 alpha / sqrt(n).
         tail_from_1_percent: The same above 1 %.
-        bottom_s: Seconds from onset to the bottom, of episodes of at least 1 %.
-        forced_of_decline: Forced coins over the decline of open interest, of the same.
+        bottom_1_h_s: Seconds from onset to the bottom, looked for within an hour, of episodes of
+            at least 1 %.
+        bottom_2_h_s: The same within two hours; how far one looks decides the upper quantile.
+        forced_of_decline: Forced coins over the decline of open interest, of those where it fell.
         printed_of_decline: Printed coins over it; null when venues were left out.
         depth_fall: Median depth of the hour before onset over the thinnest second, of the same.
         daily_volatility: Root of the mean square of daily log returns; n = days.
@@ -87,7 +86,8 @@ class Calibration(msgspec.Struct, frozen=True):
     other_per_month: Figure
     tail_from_0_3_percent: Figure
     tail_from_1_percent: Figure
-    bottom_s: Spread
+    bottom_1_h_s: Spread
+    bottom_2_h_s: Spread
     forced_of_decline: Spread
     printed_of_decline: Spread | None
     depth_fall: Spread
@@ -142,8 +142,9 @@ def measure(
         return intervals.figure(intervals.ratio(draws, counts, months), units)
 
     def spread(name: str) -> Spread:
-        samples = intervals.quantiles(draws, large[name], large["unit"], _QUANTILES)
-        return Spread(*(intervals.figure(one, len(large)) for one in samples))
+        known = large[~np.isnan(large[name])]
+        samples = intervals.quantiles(draws, known[name], known["unit"], _QUANTILES)
+        return Spread(*(intervals.figure(one, len(known)) for one in samples))
 
     squares = np.concatenate([one.squares for one in found])
     returns = np.full(units, days - 1.0)
@@ -160,7 +161,8 @@ def measure(
         other_per_month=rate(scoring.OTHER),
         tail_from_0_3_percent=hill(shares, RULES.minor_share),
         tail_from_1_percent=hill(shares, RULES.positive_share),
-        bottom_s=spread("bottom_s"),
+        bottom_1_h_s=spread("bottom_1_h_s"),
+        bottom_2_h_s=spread("bottom_2_h_s"),
         forced_of_decline=spread("forced"),
         printed_of_decline=spread("printed") if venues else None,
         depth_fall=spread("depth_fall"),
@@ -180,16 +182,17 @@ def hill(sizes: Reals, least: float) -> Figure:
     return Figure(value=alpha, low=alpha - off, high=alpha + off, n=len(tail))
 
 
-def seconds_to_bottom(mark: Shares, onset: int, sign: float) -> int:
+def seconds_to_bottom(mark: Shares, onset: int, sign: float, within_s: int) -> int:
     """Seconds from onset to the extreme that price reaches before it has come well back.
 
     Args:
         mark: Mark price by second.
         onset: Second of onset; the move counts from a minute before.
         sign: 1 for a rise, -1 for a fall.
+        within_s: How far to look.
     """
     start = float(mark[max(onset - RULES.before_s, 0)])
-    move = sign * np.log(mark[onset : onset + BOTTOM_S] / start)
+    move = sign * np.log(mark[onset : onset + within_s] / start)
     furthest = np.maximum.accumulate(move)
     back = (furthest >= BOTTOM_LEAST) & (move < (1.0 - BOTTOM_BACK) * furthest)
     turned = int(back.argmax()) if back.any() else len(move)
@@ -200,7 +203,8 @@ def seconds_to_bottom(mark: Shares, onset: int, sign: float) -> int:
 _large_dtype: Final = np.dtype(
     [
         ("unit", np.int64),  # asset of the world
-        ("bottom_s", np.float64),
+        ("bottom_1_h_s", np.float64),
+        ("bottom_2_h_s", np.float64),
         ("forced", np.float64),  # over the decline of open interest
         ("printed", np.float64),
         ("depth_fall", np.float64),
@@ -228,8 +232,10 @@ class _Found:
 
 
 def _live(regime: Regime, seed: int, assets: int, days: int, *, venues: bool) -> _Lived:
-    world = World(regime, seed, EPOCH_S, np.full(assets, _COINS), np.full(assets, _PRICE_USD))
-    observer = Observer(assets, np.random.default_rng((seed, 1))) if venues else None
+    random = np.random.default_rng((seed, 1))
+    usd = np.exp(random.uniform(np.log(LEAST_INTEREST_USD), np.log(MOST_INTEREST_USD), assets))
+    world = World(regime, seed, EPOCH_S, usd / _PRICE_USD, np.full(assets, _PRICE_USD))
+    observer = Observer(assets, random, mix=various(usd, random)) if venues else None
     seconds = days * DAY_S
     ladders = [np.empty((2 * assets, seconds), np.float32) for _ in range(2)]
     columns = [np.empty((assets, seconds), np.float32) for _ in range(3)]
@@ -293,14 +299,17 @@ def _large(lived: _Lived, episodes: Records) -> Records:
         ladder, onset, end = (int(episode[name]) for name in ("ladder", "onset", "end"))
         asset = ladder // 2
         depth, interest = lived.depth[asset], lived.interest[asset]
-        usual = np.median(depth[max(onset - USUAL_DEPTH_S, 0) : onset + 1])
+        usual = np.median(depth[max(onset - HOUR_S, 0) : onset + 1])
         row["unit"] = asset
-        row["bottom_s"] = seconds_to_bottom(lived.mark[asset], onset, 2.0 * (ladder % 2) - 1.0)
+        for hours in (1, 2):
+            row[f"bottom_{hours}_h_s"] = seconds_to_bottom(
+                lived.mark[asset], onset, 2.0 * (ladder % 2) - 1.0, hours * HOUR_S
+            )
         row["depth_fall"] = usual / depth[onset : end + 1].min()
-        # Where open interest did not fall there is no ratio; it counts as beyond all others.
+        # Where open interest did not fall there is no ratio.
         decline = float(episode["decline"])
-        row["forced"] = episode["share"] / decline if decline > 0.0 else math.inf
+        row["forced"] = episode["share"] / decline if decline > 0.0 else math.nan
         coins = lived.printed[ladder, onset : end + PRINTED_AFTER_S].sum()
         share = float(coins) / float(interest[max(onset - 1, 0)])
-        row["printed"] = share / decline if decline > 0.0 else math.inf
+        row["printed"] = share / decline if decline > 0.0 else math.nan
     return found
