@@ -2,9 +2,9 @@
 
 With w the part of all known open interest (US dollars) that an asset has, its forced share x of
 a second enters the market's as w x. Assets are to the market what contracts are to an asset: what
-each adds to the bucket is capped by its own scale, their sum by the market's, and the bucket is
-drained by the market's own scale. One asset alone is no market: it counts for no more than all
-others together did in the last minute.
+each adds to the bucket is capped by its own scale, their sum by the market's, and drain and full
+level of the bucket are in the market's, too. One asset alone is no market: it counts for no more
+than all others together did in the last minute.
 
 Breadth is the part of open interest, and the number of assets, whose own buckets were fed at a
 given level not long ago. Where enough of the market is pressed at once, the market's tiers stand
@@ -184,8 +184,9 @@ def _pour(
         pressure["start_share"][ladder] = pressure["share_total"][ladder]
         pressure["start_usd"][ladder] = pressure["usd_total"][ladder]
         pressure["start_orders"][ladder] = pressure["orders_total"][ladder]
-    added = min(added, limits["asset_cap"][0] * assets["scale"][market])
-    pressure["bucket"][ladder] = bucket + added
+    u = assets["scale"][market]
+    added = min(added, limits["asset_cap"][0] * u)
+    pressure["bucket"][ladder] = min(bucket + added, limits["full_level"][0] * u)
     pressure["second"][ladder] = second
     pressure["added"][ladder] = added
     pressure["share"][ladder] = x

@@ -11,6 +11,8 @@ from typing import NamedTuple
 from tests.naive import MEMORY_S, NAN, Asset, Ladder, Limits
 from tests.naive_context import Context
 
+FULL_LEVEL = 12.0
+
 
 class Rules(NamedTuple):
     """When the market is broad, and what that adds to its level."""
@@ -57,12 +59,15 @@ class Market:
         breadth: (part of open interest, assets, lift) by position.
     """
 
-    def __init__(self, scale: float, limits: Limits, rules: Rules) -> None:
+    def __init__(
+        self, scale: float, limits: Limits, rules: Rules, full_level: float = FULL_LEVEL
+    ) -> None:
         self.whole = Asset(scale)
         self.ladders = (Ladder(), Ladder())
         self.index = 1.0
         self.breadth = [(NAN, 0, 0.0), (NAN, 0, 0.0)]
         self._limits = limits
+        self._full = full_level * scale
         self._rules = rules
         self._prices: dict[int, float] = {}  # last known, by asset
         self._indices: list[dict[int, float]] = []  # of open interest, by asset and second
@@ -157,7 +162,7 @@ class Market:
             ladder.start_share = ladder.share_total
             ladder.start_usd, ladder.start_orders = ladder.usd_total, ladder.orders_total
         ladder.added[second] = min(added_up(added), self._limits.asset_cap * u)
-        ladder.bucket = before + ladder.added[second]
+        ladder.bucket = min(before + ladder.added[second], self._full)
         ladder.share[second] = x
         ladder.share_total += x
         ladder.usd_total += sum(part.usd for part in parts)

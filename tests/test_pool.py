@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kernels import dtypes, flow, pool
 from tests import naive
-from tests.naive_pool import Market, Pressed, Rules, Shown
+from tests.naive_pool import FULL_LEVEL, Market, Pressed, Rules, Shown
 from tests.streams import NS, START_S, examples, part
 
 U = 3e-4
@@ -69,7 +69,7 @@ class Rig:
         self.parts["breadth_ratio"] = np.nan
         self.limits = np.zeros(1, dtypes.limits_dtype)
         self.limits["drain_per_s"] = limits.drain_per_s
-        self.limits["asset_cap"] = limits.asset_cap
+        self.limits["asset_cap"], self.limits["full_level"] = limits.asset_cap, FULL_LEVEL
         for number, tier in enumerate(limits.tiers, start=1):
             self.limits[f"tier_{number}"] = tier
         self.rules = np.zeros(1, dtypes.breadth_dtype)
@@ -326,6 +326,13 @@ def test_a_second_adds_no_more_than_the_cap() -> None:
     rig.assets["scale"][3] = U / 10.0
     rig.run([[forced(2.5)] * 3])
     assert rig.level() == pytest.approx(2.5)
+
+
+def test_the_bucket_holds_no_more_than_is_full() -> None:
+    """However long all assets are forced, the market's bucket drains within minutes of it."""
+    rig = Rig(3).run([[forced(2.5)] * 3] * 20)
+    assert rig.level() == FULL_LEVEL
+    assert rig.pressure["share_total"][6] == pytest.approx(20 * 2.5 * U)
 
 
 def test_what_an_asset_left_of_an_earlier_second_counts_once() -> None:
