@@ -18,6 +18,7 @@ from monitor.cli import (
     check_config,
     decode,
     demo,
+    evaluate,
     healthcheck,
     replay,
     run,
@@ -48,6 +49,7 @@ app.command("healthcheck")(healthcheck.healthcheck)
 app.command("simulate")(simulate.simulate)
 app.command("tail")(tail.tail)
 app.command("bench")(bench.bench)
+app.command("evaluate")(evaluate.evaluate)
 
 
 def _print_version(wanted: bool) -> None:
