@@ -7,8 +7,8 @@ from monitor.config import Config
 from monitor.demo import settings, warmth
 from monitor.demo.plan import ASSET, EPOCH_NS, ONSET_S, PAST_S, SCENARIO
 from monitor.detect.engine import Engine
+from monitor.simulate.agents import AgentMarket
 from monitor.simulate.scenarios import scenario
-from monitor.simulate.scripted import ScriptedMarket
 from monitor.venues import by_name
 
 SEED = 7
@@ -21,7 +21,7 @@ def fresh() -> Engine:
 
 
 @cache
-def warmed() -> tuple[Engine, ScriptedMarket]:
+def warmed() -> tuple[Engine, AgentMarket]:
     """An engine at the demo's start, and the market it has lived through until then."""
     engine = fresh()
     market = scenario(SCENARIO).market(

@@ -100,15 +100,18 @@ def market(
     lead_s: float = LEAD_S,
 ) -> Iterator[Market]:
     """A served market that begins in `lead_s`; on a busy machine later, and slower."""
-    start_ns = time.time_ns() + int(lead_s * slowness() * 1e9)
-    clock = f"--epoch-ns {epoch_ns} --start-ns {start_ns} --speed {speed / slowness():.1f}"
-    options = f"{scenario} --onset {onset_s} --serve --until-stdin-closes {clock}"
+    clock = f"--epoch-ns {epoch_ns} --start-on-stdin --speed {speed / slowness():.1f}"
+    options = f"{scenario} --onset {onset_s} --serve {clock}"
     command = [*LIQMON, "simulate", *options.split()]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield msgspec.json.decode(process.stdout.readline(), type=Market)
+            listening = msgspec.json.decode(process.stdout.readline(), type=Market)
+            start_ns = time.time_ns() + int(lead_s * slowness() * 1e9)
+            process.stdin.write(b"%d\n" % start_ns)
+            process.stdin.flush()
+            yield msgspec.structs.replace(listening, start_ns=start_ns)
         finally:
             process.stdin.close()
             with contextlib.suppress(subprocess.TimeoutExpired):

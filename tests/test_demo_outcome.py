@@ -103,6 +103,17 @@ def test_an_onset_without_pressure_tells_where_it_came_from() -> None:
     assert [step.state for step in only.states] == [State.QUIET, State.ONSET]
 
 
+def test_what_was_open_before_goes_on() -> None:
+    """Pressure and an episode that were open before the demo are told from where they stood."""
+    (risen,) = told(cascade()[1:])
+    assert [step.state.value for step in risen.states] == WHOLE.split()[1:]
+    (wave,) = told(cascade()[4:])
+    assert [step.state.value for step in wave.states] == WHOLE.split()[3:]
+    assert wave.onset_time_ms == OPENED_NS // 1_000_000
+    assert told(cascade()[2:3] + cascade()[3:]) == told(cascade()[3:])
+    assert told([verdict(State.QUIET, State.NOTICE, 1020, Kind.PRESSURE, Phase.END)]) == ()
+
+
 @pytest.mark.parametrize(
     ("position", "at_s"), [(Position.SHORT, 1180), (Position.LONG, 1030), (Position.LONG, 1600)]
 )

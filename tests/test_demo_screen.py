@@ -86,7 +86,7 @@ def test_everything_asked_for_is_on_80_by_24() -> None:
     """On 80 x 24 there are clock, table, flow, feeds, alerts and addresses."""
     drawn = "\n".join(texts(screen.lines(sight(samples.asset_view(), calm("ETH")), 80, 24)))
     for part in (
-        "liqmon demo  12:03:20 UTC 20x  simulated market  BTC longs broke 1:20 ago",
+        "liqmon demo  12:03:20 UTC 20x  simulated market  BTC fell 1:20 ago",
         "coin   price long 1m     1h short 1m     1h   OI 5m    u",
         "── forced flow ─",
         "── feeds ─",
@@ -100,10 +100,10 @@ def test_everything_asked_for_is_on_80_by_24() -> None:
         assert part in drawn
 
 
-def test_the_script_is_told_before_it_happens() -> None:
-    """Before the onset the view counts down to it."""
+def test_the_fall_is_told_before_it_happens() -> None:
+    """Before the asset falls the view counts down to it."""
     drawn = texts(screen.lines(sight(calm("BTC"), after_s=57), 80, 24))
-    assert drawn[0].endswith("BTC longs break in 1:03")
+    assert drawn[0].endswith("BTC falls in 1:03")
 
 
 def test_states_are_told_apart_without_colour() -> None:
@@ -131,12 +131,12 @@ def test_figures_are_what_they_say() -> None:
     ]  # fmt: skip
 
 
-def test_the_picture_is_taken_once_past_the_third_surge(tmp_path: Path) -> None:
+def test_the_picture_is_taken_once_the_fall_is_over(tmp_path: Path) -> None:
     """One picture is taken, some minutes into the cascade, and it loads nothing from elsewhere."""
     path = tmp_path / "demo.svg"
     portrait = Portrait(path)
     asset = samples.asset_view("BTC", State.CASCADING)
-    for since_s, taken in ((100, False), (160, True)):
+    for since_s, taken in ((100, False), (130, True)):
         long = msgspec.structs.replace(asset.long, since_ns=EPOCH_NS + (200 - since_s) * NS)
         portrait.consider(sight(msgspec.structs.replace(asset, long=long)))
         assert path.exists() == taken

@@ -1,11 +1,14 @@
 """The state a demo starts from: warm, silent, and going on where the market does."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 import pytest
 
+from kernels.dtypes import Reals
 from monitor.clock import NS, MarketClock
 from monitor.config import Config, load
 from monitor.demo import settings, warmth
@@ -14,9 +17,46 @@ from monitor.detect import picture, snapshot
 from monitor.detect.scale import Scales
 from monitor.detect.verdict import Baseline, State
 from monitor.detect.view import MarketView
-from monitor.events import BookTop, OpenInterest
+from monitor.events import BookTop, Liquidation, OpenInterest, Position
 from monitor.simulate.hosts import ORIGINS
+from monitor.simulate.line import Moment
+from monitor.simulate.lines import Lines
+from monitor.simulate.listing import WATCHED, Asset
+from monitor.simulate.market import World
+from monitor.simulate.regimes import REGIMES
+from monitor.simulate.wire import schedule
 from tests.demoing import fresh, warmed
+
+
+def fortnight(assets: Sequence[Asset]) -> tuple[Reals, Reals]:
+    """Two weeks of the crowded regime with all its shocks.
+
+    Printed shares by second, asset and position; open interest by second and asset.
+    """
+    prices = np.array([asset.price for asset in assets])
+    coins = np.array([asset.open_interest_base for asset in assets])
+    world = World(REGIMES["crowded"], 5, EPOCH_NS // NS - 14 * 86_400, coins, prices)
+    lines = Lines(np.random.default_rng(5), EPOCH_NS, assets)
+    for line in lines.all:
+        price = line.asset.price
+        line.follow(Moment(price, price, price, line.asset.open_interest_base, 1.0), 0.0, 0.0)
+    printed: list[Reals] = []
+    interest: list[Reals] = []
+    for _ in range(14 * 24):
+        tape = world.chunk(3600)
+        forced = np.stack((tape["forced_long"], tape["forced_short"]), axis=2)
+        shown = np.zeros(forced.shape)
+        for second, row, place in zip(*np.nonzero(forced), strict=True):
+            position = tuple(Position)[place]
+            orders = lines.forced(row, position, float(forced[second, row, place]), 0)
+            shown[second, row, place] = sum(
+                order.quantity_base
+                for _, order in schedule(list(orders))
+                if isinstance(order, Liquidation)
+            )
+        printed.append(shown / tape["interest"][:, :, np.newaxis])
+        interest.append(tape["interest"].copy())
+    return np.concatenate(printed), np.concatenate(interest)
 
 
 def view() -> MarketView:
@@ -25,14 +65,32 @@ def view() -> MarketView:
 
 
 def test_every_asset_has_a_scale_of_its_own() -> None:
-    """Two weeks stand behind every scale: that of BTC is 2e-4 of open interest, others near."""
+    """Two weeks stand behind every scale, and the market's past has hardly moved it."""
     scales = Scales(20, Config().detector)
     warmth.give_scale(scales)
-    assert scales.scale(0) == pytest.approx(2e-4, rel=0.015)
+    assert {scales.baseline(row) for row in range(20)} == {Baseline.OWN}
+    quantile = dict(warmth.SHARES)[Config().detector.scale_quantile]
+    given = scales.scale(0)
+    assert quantile / 1.5 < given < 1.5 * quantile
     assert {asset.baseline for asset in view().assets} == {Baseline.OWN}
-    found = [asset.scale_ratio for asset in view().assets]
-    assert found[0] == pytest.approx(2e-4, rel=0.015)
-    assert all(2e-4 * 0.98 < ratio < 3e-4 for ratio in found)
+    for asset in view().assets:
+        assert asset.scale_ratio == pytest.approx(given, rel=0.05), asset.asset
+
+
+def test_two_weeks_are_what_the_market_makes_of_them() -> None:
+    """The figures that stand for two weeks are those of a crowded market, as it is printed."""
+    printed, interest = fortnight(WATCHED[:3])
+    until = np.cumsum(printed, axis=0)
+    shares = (until[60:] - until[:-60])[::10]
+    for level in (0.99, 0.995, 0.999):
+        found = float(np.quantile(shares, level))
+        assert found == pytest.approx(dict(warmth.SHARES)[level], rel=0.25), level
+    # Quarter hours in which at least the scale's quantile was printed.
+    quarters = printed.reshape(-1, 900, *printed.shape[1:]).sum(axis=1)
+    fell = 1.0 - interest[899::900] / interest[::900]
+    busy = quarters.max(axis=2) >= dict(warmth.SHARES)[0.995]
+    ratio = quarters.sum(axis=2)[busy].sum() / fell[busy].sum()
+    assert ratio == pytest.approx(warmth.PRINTED / warmth.FALLEN, rel=0.4)
 
 
 def test_nothing_was_raised_by_it() -> None:

@@ -49,7 +49,7 @@ def demo(
 ) -> None:
     """Watch a cascade from its first sign to its end, on this machine alone.
 
-    A scripted market is served on loopback as Binance, Bybit and OKX would serve it; the real
+    A simulated market is served on loopback as Binance, Bybit and OKX would serve it; the real
     daemon collects it, judges it and publishes to a broker of the demo's own. With --headless
     it exits 0 only if the cascade was followed to its end and every alert came through.
     """
@@ -117,18 +117,17 @@ async def _playing(plan: "Plan", show: "Show", began_s: float) -> "Result | None
 def summary(outcome: "Outcome") -> list[str]:
     """What happened, in three lines for a person."""
     from monitor.demo import words  # noqa: PLC0415 - see `demo`
-    from monitor.detect.verdict import State  # noqa: PLC0415 - the same
+    from monitor.demo.plan import ASSET  # noqa: PLC0415 - the same
 
     first = "No cascade was seen: the demo ended before it."
     second = f"{outcome.liquidations} forced orders were read in {outcome.frames:,} frames, "
     second += f"{outcome.malformed} malformed, in {outcome.virtual_seconds // 60} market minutes."
-    if outcome.episodes:
-        episode = outcome.episodes[0]
-        onset = next(step for step in episode.states if step.state is State.ONSET)
+    episode = next((one for one in outcome.episodes if one.asset == ASSET), None)
+    if episode is not None:
         seen = f"{words.usd(episode.forced_usd)} of forced {episode.asset} {episode.position}s"
         first = f"{seen} were seen"
         if episode.truth is not None:
-            late_s = (onset.event_time_ms - episode.truth.onset_time_ms) / 1000
+            late_s = (episode.onset_time_ms - episode.truth.onset_time_ms) / 1000
             first += f" of {words.usd(episode.truth.forced_usd)} that there really were; "
             first += f"ONSET came {late_s:.0f} s after the first of them"
         first += f". Last state: {episode.states[-1].state}."

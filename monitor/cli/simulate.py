@@ -34,9 +34,9 @@ def simulate(
         str,
         typer.Argument(
             metavar="SCENARIO",
-            help="calm: prices wander, a few small orders are forced everywhere; cascade: longs "
-            "of one asset are forced in three surges, for eight minutes; two-waves: a second "
-            "cascade follows; silent-venue: a cascade while OKX acknowledges and sends nothing; "
+            help="calm: prices wander, an order is forced now and then; cascade: one asset "
+            "falls, and its crowded longs break; two-waves: it falls again a quarter of an hour "
+            "later; silent-venue: a cascade while OKX acknowledges and sends nothing; "
             "muted-venue: a cascade while Binance sends everything but liquidations.",
         ),
     ],
@@ -58,9 +58,9 @@ def simulate(
         list[str] | None,
         typer.Option(help="NAME@VENUE, such as mute@bybit; may be repeated."),
     ] = None,
-    asset: Annotated[str, typer.Option(help="Whose positions break.")] = "BTC",
+    asset: Annotated[str, typer.Option(help="What falls.")] = "BTC",
     onset: Annotated[
-        int, typer.Option(min=40, help="Second of the market at which they begin to.")
+        int, typer.Option(min=0, help="Second of the market at which it begins to.")
     ] = 120,
     duration: Annotated[
         float,

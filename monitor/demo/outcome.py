@@ -41,8 +41,8 @@ class Forced(msgspec.Struct, frozen=True):
 class Episode(msgspec.Struct, frozen=True):
     """One episode: its states, those of the pressure before it first, and what was observed.
 
-    `forced_usd` is what the venues printed, up to the last state; `truth` is null where no
-    cascade of the script was behind it.
+    `forced_usd` is what the venues printed, up to the last state; `truth` is null where too
+    little was forced for a cascade, and for the market as a whole.
     """
 
     id: str
@@ -57,6 +57,12 @@ class Episode(msgspec.Struct, frozen=True):
         """Whether it went all the way, with every state at least once and in order."""
         names = iter(step.state for step in self.states)
         return self.states[-1].state is State.EXHAUSTED and all(s in names for s in WHOLE)
+
+    @property
+    def onset_time_ms(self) -> int:
+        """When ONSET was entered; of an episode that was open before the demo, its first time."""
+        times = (step.event_time_ms for step in self.states if step.state is State.ONSET)
+        return next(times, self.states[0].event_time_ms)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -84,20 +90,16 @@ class Episodes:
         """Take the next verdict."""
         ladder = (verdict.asset, verdict.position)
         step = Step(verdict.state, verdict.event_ns // MS)
+        # What was open when the demo began goes on with the state it was in.
+        came = [Step(verdict.previous_state, self._opened_ms)]
         if verdict.kind is Kind.PRESSURE:
-            if verdict.phase is Phase.START:
-                self._pressure[ladder] = [Step(verdict.previous_state, self._opened_ms)]
             if verdict.phase is not Phase.END:
-                self._pressure[ladder].append(step)
+                self._pressure.setdefault(ladder, came).append(step)
             elif verdict.state is not State.ONSET:
-                del self._pressure[ladder]
+                self._pressure.pop(ladder, None)
             return
         known = self._told.get(verdict.episode_id)
-        if known is None:
-            came = [Step(verdict.previous_state, self._opened_ms)]
-            before = self._pressure.pop(ladder, came)
-        else:
-            before = list(known.states)
+        before = self._pressure.pop(ladder, came) if known is None else list(known.states)
         self._told[verdict.episode_id] = Episode(
             verdict.episode_id,
             verdict.asset,
@@ -141,11 +143,10 @@ def _some(ids: Iterable[str]) -> str:
 
 
 def _truth_of(episode: Episode, truths: Sequence[Truth]) -> Forced | None:
-    onset_ms = next(s.event_time_ms for s in episode.states if s.state is State.ONSET)
     for truth in truths:
         begins_ms = truth.onset_time_ms - BEFORE_MS
         if (truth.asset, truth.position) == (episode.asset, episode.position.value) and (
-            begins_ms <= onset_ms <= truth.end_time_ms
+            begins_ms <= episode.onset_time_ms <= truth.end_time_ms
         ):
             return Forced(truth.onset_time_ms, truth.end_time_ms, truth.forced_usd)
     return None

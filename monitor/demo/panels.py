@@ -7,7 +7,7 @@ from rich.text import Text
 
 from monitor.clock import NS
 from monitor.demo import words
-from monitor.demo.plan import EPOCH_NS
+from monitor.demo.plan import ASSET, EPOCH_NS
 from monitor.demo.sight import BIN_S, BINS, Sight
 from monitor.detect.verdict import Kind, Phase, State, Verdict
 from monitor.detect.view import StreamView
@@ -85,7 +85,7 @@ def _bars(values: Sequence[float], most: float, height: int) -> Iterator[str]:
 
 
 def _marks(sight: Sight, bins: int, columns: int, width: int) -> Text:
-    """When the script's cascade began, and when its ladder changed its state."""
+    """When the asset began to fall, and when its ladders changed their states."""
     cells: list[tuple[str, str]] = [(" ", "")] * columns
 
     def mark(at_ns: int, sign: str, style: str) -> None:
@@ -94,11 +94,12 @@ def _marks(sight: Sight, bins: int, columns: int, width: int) -> Text:
             cells[place] = (sign, style)
 
     mark(sight.plan.onset_ns, "\N{BOX DRAWINGS LIGHT VERTICAL}", "bold")
-    for verdict in reversed(sight.alerts):
+    mine = [verdict for verdict in reversed(sight.alerts) if verdict.asset == ASSET]
+    for verdict in mine:
         if verdict.kind is Kind.CASCADE or verdict.phase is not Phase.END:
             shown = words.state(verdict.state, verdict.position, word=False)
             mark(verdict.event_ns, shown.plain, words.STYLES[verdict.state])
-    return words.line(width, (f"{'states, | script':<{LABEL}}", words.FAINT), *cells)
+    return words.line(width, (f"{ASSET + ', | its fall':<{LABEL}}", words.FAINT), *cells)
 
 
 def feeds(sight: Sight, width: int, height: int) -> list[Text]:

@@ -10,7 +10,7 @@ SCENARIO: Final = "cascade"
 ASSET: Final = "BTC"
 EPOCH_NS: Final = 1_795_435_200 * NS  # 2026-11-23 12:00 UTC: the market clock at the start
 PAST_S: Final = 620  # of the market before the start: a confirmer needs 600 to judge by
-ONSET_S: Final = 120  # the cascade begins so long after the start
+ONSET_S: Final = 120  # the asset begins to fall so long after the start
 LEAST_SPEED: Final = 20.0
 MOST_SPEED: Final = 60.0
 
@@ -32,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def onset_ns(self) -> int:
-        """Market time at which the scripted cascade begins."""
+        """Market time at which the asset begins to fall; its longs break a little later."""
         return EPOCH_NS + ONSET_S * NS
 
     def clock(self, start_ns: int) -> MarketClock:

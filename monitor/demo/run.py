@@ -28,6 +28,7 @@ from monitor.demo.sight import Camera
 from monitor.demo.venues import SimulatedVenues, Truth
 from monitor.detect.engine import Engine
 from monitor.detect.verdict import Kind, Phase, Verdict
+from monitor.events import Position
 from monitor.simulate.scenarios import scenario
 from monitor.venues import VENUES, by_name
 
@@ -136,7 +137,8 @@ class _Run:
             self._decided.add(verdict.id)
             self._episodes.take(verdict)
             camera.alerts.appendleft(verdict)
-            if verdict.kind is Kind.CASCADE and verdict.phase is Phase.END:
+            mine = (verdict.asset, verdict.position) == (ASSET, Position.LONG)
+            if mine and verdict.kind is Kind.CASCADE and verdict.phase is Phase.END:
                 self._ended = True
                 if not duration_s:
                     loop.call_later(AFTER_S, stop.set)

@@ -17,7 +17,7 @@ GAP: Final = 2
 ADDRESSES: Final = 4
 TALL: Final = 28  # lines from which on there is room to say what this is
 MOST_FLOW: Final = 9
-ABOUT: Final = "A scripted market served as Binance, Bybit and OKX; all the rest is real."
+ABOUT: Final = "A simulated market served as Binance, Bybit and OKX; all the rest is real."
 
 
 def lines(sight: Sight, width: int, height: int) -> list[Text]:
@@ -45,24 +45,24 @@ def preparing(ratio: float, width: int, height: int) -> list[Text]:
 
 
 def _header(sight: Sight, width: int, height: int) -> list[Text]:
-    """What this is, market time, and where the script stands."""
+    """What this is, market time, and where the story stands."""
     title = words.line(
         width,
         (" liqmon demo ", "bold reverse"),
         (f" {words.clock(sight.now_ns)} UTC", "bold"),
         f" {sight.plan.speed:g}x",
         ("  simulated market  ", words.FAINT),
-        _script(sight),
+        _story(sight),
     )
     about = words.line(width, (f"{ABOUT} Seed {sight.plan.seed}.", words.FAINT))
     return [title, about] if height >= TALL else [title]
 
 
-def _script(sight: Sight) -> tuple[str, str]:
+def _story(sight: Sight) -> tuple[str, str]:
     to_go_s = (sight.plan.onset_ns - sight.now_ns) / NS
     if to_go_s > 0.0:
-        return f"{ASSET} longs break in {words.span(to_go_s)}", "bold"
-    return f"{ASSET} longs broke {words.span(-to_go_s)} ago", words.LONGS
+        return f"{ASSET} falls in {words.span(to_go_s)}", "bold"
+    return f"{ASSET} fell {words.span(-to_go_s)} ago", words.LONGS
 
 
 def _stack(sight: Sight, width: int, room: int) -> list[Text]:

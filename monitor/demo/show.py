@@ -20,8 +20,8 @@ from monitor.demo.sight import Sight
 from monitor.detect.verdict import State
 
 EVERY_S: Final = 0.25
-# A picture is taken when so much market time has passed in CASCADING: past the third surge.
-PICTURE_AFTER_S: Final = 150
+# A picture is taken when so much market time has passed in CASCADING: when the fall is over.
+PICTURE_AFTER_S: Final = 120
 PICTURE_WIDTH, PICTURE_HEIGHT = 116, 46
 FONTS: Final = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
 

@@ -3,13 +3,14 @@
 A detector judges an asset by its own past: two weeks for its scale, ten minutes for its
 confirmers. Nobody waits that long for a demo, so an engine lives through the market's last
 minutes at once, as the venues would have shown them: the same seeded market, the same frames,
-the same Readers, only no sockets. The two weeks before are stood for by a plain distribution
-of forced shares. What comes out is an ordinary state snapshot, restored the ordinary way.
+the same Readers, only no sockets. The two weeks before are stood for by what the same regime made
+of two weeks with its usual shocks, printed by the same rules, as it was measured once: assets
+of one regime differ by chance alone. What comes out is an ordinary state snapshot, restored the
+ordinary way.
 """
 
 import math
 from collections.abc import Iterator, Mapping
-from statistics import NormalDist
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,17 +23,32 @@ from monitor.detect.engine import Engine
 from monitor.detect.scale import DAY_S, SAMPLE_S, Scales
 from monitor.events import Answer, Book, Fact, FactKind, MarketEvent
 from monitor.simulate.client import endpoint_of
-from monitor.simulate.hosts import ORIGINS, wire_of
 from monitor.simulate.contract import Market
+from monitor.simulate.hosts import ORIGINS, wire_of
 from monitor.simulate.wire import VenueWire, schedule
 from monitor.simulate.wire_binance import BinanceWire
 from monitor.simulate.wire_bybit import BybitWire
 from monitor.simulate.wire_okx import OkxWire
 from monitor.venues.contract import Poll, Venue
 
-SCALE_RATIO: Final = 2e-4  # u that the majors' two weeks amount to; a little more further down
-SCALE_SPREAD: Final = 0.02  # so much more with each place on the watch list
-QUIET_RATIO: Final = 3e-6  # median of the 60-s shares
+# Quantiles of the printed share of 60 seconds, over 24 fortnights of one asset in the crowded
+# regime; the test measures a few of them again. Most of the time nothing is forced at all.
+SHARES: Final = (
+    (0.0, 0.0),
+    (0.94, 0.0),
+    (0.95, 1.8e-6),
+    (0.96, 9.6e-6),
+    (0.97, 2.5e-5),
+    (0.98, 5.8e-5),
+    (0.99, 1.34e-4),
+    (0.995, 2.24e-4),
+    (0.998, 3.9e-4),
+    (0.999, 5.5e-4),
+    (1.0, 3e-3),
+)
+# The same fortnights: what was printed in busy quarter hours, and by how much open interest
+# fell in them, as shares of it.
+PRINTED, FALLEN = 0.16, 0.57
 GRID: Final = 1009  # points that stand for all samples; a prime, so no quantile falls between two
 
 SLICE_NS: Final = NS // 4  # frames of a slice are received at its end
@@ -149,25 +165,17 @@ def state(engine: Engine) -> bytes:
 
 
 def give_scale(scales: Scales) -> None:
-    """Two weeks of forced 60-s shares for every asset, so that its scale is its own.
-
-    The shares are log-normal: most of the time next to nothing is forced, and one sample in
-    two hundred is above the scale.
-    """
-    normal = NormalDist()
-    levels = [normal.inv_cdf((point + 0.5) / GRID) for point in range(GRID)]
-    # The point that the quantile falls on: the first with more than 1 - q at it and above.
-    above = int((1.0 - scales.parameters.scale_quantile) * GRID)
-    scale = SCALE_RATIO * (1.0 + SCALE_SPREAD * np.arange(len(scales.mass)))
-    sigma = np.log(scale / QUIET_RATIO) / levels[GRID - 1 - above]
-    for level in levels:
-        shares = QUIET_RATIO * np.exp(sigma * level)
-        scales.sample(np.column_stack((shares, shares)))
+    """Two weeks of forced 60-s shares for every asset, so that its scale is its own."""
+    at = (np.arange(GRID) + 0.5) / GRID
+    levels, shares = zip(*SHARES, strict=True)
+    for share in np.interp(at, levels, shares):
+        scales.sample(np.full((len(scales.mass), 2), share))
     two_weeks = scales.parameters.scale_days * DAY_S
     repeats = math.ceil(two_weeks / (GRID * SAMPLE_S))
     scales.bins *= repeats
     scales.mass *= repeats
     scales.sampled_s *= repeats
+    scales.falls["printed"], scales.falls["fallen"] = PRINTED, FALLEN
 
 
 def _reached(venue: Venue, poll: Poll) -> Reached:

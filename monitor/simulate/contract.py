@@ -18,9 +18,8 @@ NS_PER_MS = 1_000_000
 class Truth(msgspec.Struct, frozen=True):
     """What really happened in one cascade, printed by a venue or not.
 
-    `onset_ns` begins the first second of its ramp, `end_ns` ends the last second with more than
-    one percent of the peak flow; `forced_usd` counts every forced order of the asset and
-    position between them that the market has made so far.
+    `onset_ns` begins its first second, `end_ns` ends its last one; `forced_usd` counts every
+    forced order of the asset and position between them that the market has made so far.
     """
 
     asset: str
@@ -50,7 +49,7 @@ class Market(Protocol):
         """
 
     def truth(self) -> Sequence[Truth]:
-        """The cascades, past and to come; `forced_usd` up to the last second asked for."""
+        """The cascades up to the last second asked for, and those to come where they are known."""
 
 
 def told(market: Market) -> list[dict[str, object]]:
