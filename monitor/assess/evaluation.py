@@ -9,23 +9,36 @@ import dataclasses
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
-from monitor.assess import alarms, crew
+from monitor.assess import alarms, calibration, crew
+from monitor.assess.calibration import Calibration
 from monitor.assess.gates import gate, unchanged, under
 from monitor.assess.history import History
 from monitor.assess.months import Alarm
 from monitor.assess.negatives import Verdicts
+from monitor.assess.october import Crash, crash
 from monitor.assess.pooled import pooled
 from monitor.assess.results import Figure, Figures, Gate, Results
-from monitor.assess.scope import EXACT_SCALE, ROUND_SCALE, Job, Purpose, Scope, jobs
+from monitor.assess.scope import (
+    CRASH,
+    EXACT_SCALE,
+    ROUND_SCALE,
+    USUAL_MARKET,
+    Held,
+    Job,
+    Purpose,
+    Scope,
+    jobs,
+)
 from monitor.assess.score import Scored, score
 from monitor.assess.summary import RESAMPLES, summarise
 from monitor.assess.worlds import DAY_S, EPOCH_S, NS, live
 from monitor.events import MARKET
 from monitor.parameters import Parameters
+from monitor.simulate.regimes import REGIMES
 
 SCHEMA_VERSION: Final = 1
 
@@ -80,6 +93,18 @@ class Scaled(msgspec.Struct, frozen=True):
     round: Rescaled
 
 
+class Calibrated(msgspec.Struct, frozen=True):
+    """The simulated market by itself.
+
+    Attributes:
+        usual: The base regime beside published facts.
+        crash: A crash beside that of 10 October 2025.
+    """
+
+    usual: Calibration
+    crash: Crash
+
+
 class Simulated(msgspec.Struct, frozen=True):
     """All that simulated worlds gave.
 
@@ -88,7 +113,8 @@ class Simulated(msgspec.Struct, frozen=True):
         thinned: The same worlds, with full tapes thinned to one print a second.
         scaled: Whether alarms are the same when all prints are scaled.
         market: The market-wide ladder.
-        lived_days: Asset-days that were lived through in all.
+        lived_days: Asset-days that were lived through with the detector.
+        calibration: The simulated market by itself; null where it was not measured.
     """
 
     simulator: Results
@@ -96,6 +122,7 @@ class Simulated(msgspec.Struct, frozen=True):
     scaled: Scaled
     market: Side
     lived_days: int
+    calibration: Calibrated | None
 
 
 class Evaluation(msgspec.Struct, frozen=True):
@@ -116,9 +143,9 @@ class Evaluation(msgspec.Struct, frozen=True):
         scaled: See there.
         market: See there.
         lived_days: See there.
+        calibration: See there.
         history: Figures on recorded data; null without it.
         history_reason: Why there are none; empty where there are.
-        calibration: The simulator against published facts; null where it was not measured.
     """
 
     schema_version: int
@@ -135,9 +162,9 @@ class Evaluation(msgspec.Struct, frozen=True):
     scaled: Scaled | None = None
     market: Side | None = None
     lived_days: int = 0
+    calibration: Calibrated | None = None
     history: History | None = None
     history_reason: str = ""
-    calibration: Any = None
 
     @property
     def broken(self) -> tuple[Gate, ...]:
@@ -175,9 +202,17 @@ def live_job(job: Job, progress: Callable[[int], object]) -> Done:
     return Done(scored, market, month.alarms)
 
 
-def cost(job: Job) -> float:
-    """Rough measure of how long a job takes."""
-    return job.days * job.plan.assets * (1.3 if job.plan.curves else 1.0)
+def measure_market(held: Held) -> Calibration | Crash:
+    """Measure the simulated market by itself."""
+    if held.regime:
+        regime = REGIMES[held.regime]
+        return calibration.measure(regime, range(held.worlds), held.assets, held.days, venues=True)
+    return crash(range(held.worlds), held.assets)
+
+
+def do(task: Job | Held, progress: Callable[[int], object]) -> Done | Calibration | Crash:
+    """One task of an evaluation, in whatever process."""
+    return live_job(task, progress) if isinstance(task, Job) else measure_market(task)
 
 
 def simulate(
@@ -200,52 +235,57 @@ def simulate(
         MeasureError: A process died.
     """
     wanted = jobs(scope)
-    longest = sorted(range(len(wanted)), key=lambda k: -cost(wanted[k]))
-    lived = crew.share(live_job, [wanted[k] for k in longest], processes, progress)
-    done = dict(zip(longest, lived, strict=True))
-    of: dict[Purpose, list[Done]] = {purpose: [] for purpose in Purpose}
-    for number, job in enumerate(wanted):
-        of[job.purpose].append(done[number])
-    return _gathered(scope, wanted, of, resamples)
+    tasks = [*wanted, *((USUAL_MARKET, CRASH) if scope.calibrated else ())]
+    longest = sorted(range(len(tasks)), key=lambda k: -tasks[k].cost)
+    found = crew.share(do, [tasks[k] for k in longest], processes, progress)
+    done = dict(zip(longest, found, strict=True))
+    return _gathered(scope, wanted, [done[k] for k in range(len(tasks))], resamples)
 
 
 def _gathered(
-    scope: Scope, wanted: Sequence[Job], of: dict[Purpose, list[Done]], resamples: int
+    scope: Scope,
+    wanted: Sequence[Job],
+    done: Sequence[Done | Calibration | Crash],
+    resamples: int,
 ) -> Simulated:
-    usual = [one.scored for one in of[Purpose.USUAL] if one.scored is not None]
-    injected = [one.scored for one in of[Purpose.INJECTED] if one.scored is not None]
-    thin = [one.scored for one in of[Purpose.THINNED] if one.scored is not None]
+    lived = [one for one in done if isinstance(one, Done)]
+    of = {
+        purpose: [one for job, one in zip(wanted, lived, strict=True) if job.purpose is purpose]
+        for purpose in Purpose
+    }
+    thinned = summarise(_scored(of[Purpose.THINNED]), resamples=resamples, seed=scope.seed)
     whole = [one.market for one in of[Purpose.USUAL] if one.market is not None]
-    thinned = summarise(thin, resamples=resamples, seed=scope.seed)
     market = summarise(whole, resamples=resamples, seed=scope.seed)
-    exact = [
-        (first.alarms, second.alarms)
-        for first, second in zip(of[Purpose.UNSCALED], of[Purpose.EXACT], strict=True)
-    ]
-    rounded = [
-        (first.alarms, second.alarms)
-        for first, second in zip(of[Purpose.UNSCALED], of[Purpose.ROUND], strict=True)
-    ]
+    exact, rounded = (
+        [(first.alarms, second.alarms) for first, second in zip(*ways, strict=True)]
+        for ways in (
+            (of[Purpose.UNSCALED], of[Purpose.EXACT]),
+            (of[Purpose.UNSCALED], of[Purpose.ROUND]),
+        )
+    )
     extra = (
         unchanged("same_alarms_when_scaled", exact),
         *under("thinned", [one for one in thinned.gates if not _of_injections(one)]),
     )
-    found = summarise(
-        with_injected(usual, injected), resamples=resamples, seed=scope.seed, extra=extra
-    )
+    months = with_injected(_scored(of[Purpose.USUAL]), _scored(of[Purpose.INJECTED]))
+    results = summarise(months, resamples=resamples, seed=scope.seed, extra=extra)
     if scope.quick:
-        found = msgspec.structs.replace(found, gates=by_value(found.gates))
+        results = msgspec.structs.replace(results, gates=by_value(results.gates))
     days = scope.scaled_days * scope.assets * len(exact)
+    usual = [one for one in done if isinstance(one, Calibration)]
+    crashes = [one for one in done if isinstance(one, Crash)]
     return Simulated(
-        simulator=found,
+        simulator=results,
         thinned=Side(thinned.regimes, thinned.macro),
-        scaled=Scaled(
-            rescaled(EXACT_SCALE, exact, days),
-            rescaled(ROUND_SCALE, rounded, days),
-        ),
+        scaled=Scaled(rescaled(EXACT_SCALE, exact, days), rescaled(ROUND_SCALE, rounded, days)),
         market=Side(market.regimes, market.macro),
         lived_days=sum(job.days * job.plan.assets for job in wanted),
+        calibration=Calibrated(usual[0], crashes[0]) if usual and crashes else None,
     )
+
+
+def _scored(done: Sequence[Done]) -> list[Scored]:
+    return [one.scored for one in done if one.scored is not None]
 
 
 def seeds(wanted: Sequence[Job]) -> dict[str, dict[str, list[int]]]:

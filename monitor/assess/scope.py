@@ -53,6 +53,7 @@ class Scope(msgspec.Struct, frozen=True):
             there is one in each regime.
         seed: Of the evaluation.
         held_out: Whether seeds are those that nothing was tuned on.
+        calibrated: Whether the simulated market is measured, too.
         quick: Whether it is too short for its intervals to be held against promises.
     """
 
@@ -66,6 +67,7 @@ class Scope(msgspec.Struct, frozen=True):
     scaled_days: int = 7
     seed: int = 0
     held_out: bool = True
+    calibrated: bool = True
     quick: bool = False
 
 
@@ -79,6 +81,37 @@ class Job(msgspec.Struct, frozen=True):
     def days(self) -> int:
         """Days that pass in it."""
         return self.plan.warm_days + self.plan.days
+
+    @property
+    def cost(self) -> float:
+        """Rough measure of how long it takes: asset-days, those with curves for more."""
+        return self.days * self.plan.assets * (1.3 if self.plan.curves else 1.0)
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Worlds of one market that are lived through without a detector, to see how real it is.
+
+    Attributes:
+        regime: Of a usual market; empty for a crash.
+        worlds: How many; their seeds are the first of training.
+        assets: Of each.
+        days: Of each.
+    """
+
+    regime: str
+    worlds: int
+    assets: int = ASSETS
+    days: int = 31
+
+    @property
+    def cost(self) -> float:
+        """As of a job."""
+        return 0.5 * self.worlds * self.assets * self.days
+
+
+# What tests hold to published facts, by the same seeds.
+USUAL_MARKET: Final = Held(BASE.name, 8)
+CRASH: Final = Held("", 12, days=1)
 
 
 def full(regimes: tuple[str, ...], months: int, seed: int = 0, *, held_out: bool = True) -> Scope:
@@ -98,6 +131,7 @@ def quick(regimes: tuple[str, ...], seed: int = 0, *, held_out: bool = True) -> 
         scaled_days=3,
         seed=seed,
         held_out=held_out,
+        calibrated=False,
         quick=True,
     )
 
