@@ -41,6 +41,7 @@ class Limits(NamedTuple):
     """Drain, caps and tiers in own scales; age beyond which an order is late."""
 
     drain_per_s: float = 0.25 / 60.0
+    full_level: float = 12.0
     contract_cap: float = 0.5
     asset_cap: float = 2.5
     tiers: tuple[float, float, float] = (3.0, 4.0, 6.0)
@@ -208,7 +209,8 @@ class Flow:
         ladder.share_total += x
         ladder.usd_total += micro
         ladder.orders_total += 1
-        ladder.bucket, ladder.bucket_ns = before + add, event.received_ns
+        after = min(before + add, limits.full_level * u)
+        ladder.bucket, ladder.bucket_ns = after, event.received_ns
         ladder.tier = self._tier(ladder.bucket, u)
         return ladder.tier > self._tier(before, u)
 

@@ -207,7 +207,7 @@ class Rig:
             np.zeros(len(CONTRACTS) + ASSETS + 1, np.int64),
         )
         self.limits = np.zeros(1, dtypes.limits_dtype)
-        for name in ("drain_per_s", "contract_cap", "asset_cap", "late_ns"):
+        for name in ("drain_per_s", "contract_cap", "asset_cap", "full_level", "late_ns"):
             self.limits[name] = getattr(limits, name)
         for number, tier in enumerate(limits.tiers, start=1):
             self.limits[f"tier_{number}"] = tier

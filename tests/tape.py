@@ -40,6 +40,10 @@ NS = 1_000_000_000
 START_S = 1_700_000_000
 ASSETS = ("BTC", "ETH")
 
+# The tapes of these tests press gently: a bucket that drains slowly and holds much shows every
+# step of the ladder within minutes.
+SLOW = Parameters(drain_per_min=0.25, full_level=1e6)
+
 
 # The log.
 
@@ -79,7 +83,7 @@ def engine(
     batch: int = 256,
 ) -> Engine:
     """A fresh engine over the stand-in venues."""
-    return Engine(venues, assets, parameters or Parameters(), batch=batch)
+    return Engine(venues, assets, parameters or SLOW, batch=batch)
 
 
 def take(core: Engine, entry: Entry) -> None:

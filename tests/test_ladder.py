@@ -39,6 +39,7 @@ CALM = Signals(
     stay_s=0.0,
     quiet_s=0,
     calm_s=0,
+    lulled=False,
     move_ratio=0.0,
     beyond_ratio=0.0,
     since_extreme_s=0.0,
@@ -181,6 +182,7 @@ ANY = st.builds(
     stay_s=_either(0.0, 59.9, 60.0, 1e5),
     quiet_s=_either(0, 599, 600, 10_000),
     calm_s=_either(0, 599, 600, 10_000),
+    lulled=st.booleans(),
     move_ratio=_either(-0.1, 0.0, 0.0099, 0.01, 0.2, NAN),
     beyond_ratio=_either(-1.0, 0.0, 0.10, 0.11, NAN),
     since_extreme_s=_either(-1.0, 0.0, 119.0, 120.0, 899.0, 900.0, NAN),
@@ -201,8 +203,12 @@ def _by_the_notes(state: State, s: Signals) -> State | None:  # noqa: PLR0911 - 
             strong = s.forced >= 10 or s.move_ratio >= 0.01 or s.interest_change <= -0.005
             if s.on_second and s.stay_s >= 60 and strong:
                 return CASCADING
-            return FIZZLED if s.on_second and s.calm_s >= 600 else None
+            if s.on_second and s.calm_s >= 600:
+                return FIZZLED
+            return CASCADING if s.lulled and s.level >= 6 else None
         case State.CASCADING:
+            if s.lulled and s.level >= 6:
+                return CASCADING
             return EXHAUSTING if s.on_second and s.fading_s >= 20 else None
         case State.EXHAUSTING:
             if s.level >= 6 or s.rate_of_episode >= 0.15 or s.beyond_ratio > 0.10:
