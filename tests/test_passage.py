@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -29,7 +30,7 @@ from monitor.parameters import Parameters
 from tests import passing, tape
 from tests.stand_in import ALPHA, BETA, BookRow, OrderRow
 from tests.streams import examples
-from tests.tape import NS, START_S, Market, cascade, engine, lines, play
+from tests.tape import NS, SLOW, START_S, Market, cascade, engine, lines, play
 
 ROOT = Path(__file__).resolve().parents[1]
 ARRAYS = (
@@ -122,7 +123,7 @@ def lived(market_assets: int) -> Lived:
     market = cascade(Market().go(tape.WARM_S, more=books)).go(1500, more=books)
     market.go(60, drift=2e-4, forced=2.0, position=Position.SHORT, more=books)
     market.go(60, drift=-2e-4, unwind=3e-4, forced=3.0, more=both)
-    return framed(market.go(900, more=books), Parameters(market_assets=market_assets))
+    return framed(market.go(900, more=books), msgspec.structs.replace(SLOW, market_assets=market_assets))
 
 
 def passed(found: Lived, chunk_s: int) -> tuple[bytes, Engine]:
@@ -187,7 +188,7 @@ def alive(
     kind: type[Passage], seed: int, seconds: int, chunk_s: int = 3600, market_assets: int = 20
 ) -> tuple[bytes, Engine]:
     """The alert log of random hours, and the engine that wrote it."""
-    parameters = Parameters(market_assets=market_assets)
+    parameters = msgspec.structs.replace(SLOW, market_assets=market_assets)
     core, found = world_engine(2, parameters, passing.START_S), passing.hours(seed, seconds)
     door = kind(core)
     verdicts: list[Verdict] = []
@@ -257,7 +258,7 @@ class Twin:
     """What single orders and single seconds show of random hours; a row a second."""
 
     def __init__(self, found: passing.Hours) -> None:
-        self.core = world_engine(2, Parameters(), passing.START_S)
+        self.core = world_engine(2, SLOW, passing.START_S)
         self.peak = np.zeros((found.seconds, 4))
         self.share = np.zeros((found.seconds, 4))
         self.usd = np.zeros((found.seconds, 4))
@@ -298,7 +299,7 @@ def test_the_record_is_what_single_orders_show() -> None:
     """Levels reach the tiers that any order reached; sums and prices are those of the second."""
     found = passing.hours(3, 1800)
     twin = Twin(found)
-    core = world_engine(2, Parameters(), passing.START_S)
+    core = world_engine(2, SLOW, passing.START_S)
     door, record = Passage(core), Record(found.seconds, 2)
     for since in range(0, found.seconds, 700):
         until = min(found.seconds, since + 700)
@@ -316,7 +317,7 @@ def test_the_record_is_what_single_orders_show() -> None:
     assert (level <= twin.peak * (1.0 + 1e-6)).all()
     assert level[orders == 0] == pytest.approx(twin.peak[orders == 0], rel=1e-6)
     # What drains within a second is all that one small order can leave out.
-    drained = Parameters().drain_per_min / 60.0
+    drained = SLOW.drain_per_min / 60.0
     assert level[orders == 1] == pytest.approx(twin.peak[orders == 1], rel=1e-6, abs=drained)
 
 
@@ -325,7 +326,7 @@ def test_the_record_is_what_single_orders_show() -> None:
 
 def test_a_world_has_the_rows_that_its_events_speak_of() -> None:
     """Row 4 x asset + k is the contract of asset a at venue k, the last a spot pair."""
-    core = world_engine(3, Parameters(), START_S)
+    core = world_engine(3, SLOW, START_S)
     assert core.watch.assets == ("A00", "A01", "A02")
     assert core.watch.venues == ("binance", "bybit", "okx")
     assert [(c.asset, c.venue) for c in core.watch.contracts] == list(
@@ -341,7 +342,7 @@ def test_a_world_has_the_rows_that_its_events_speak_of() -> None:
 def test_nothing_is_lost_unseen() -> None:
     """Events beyond the end, and an end in the past, are refused with what was wrong."""
     found = passing.hours(1, 60)
-    door = Passage(world_engine(2, Parameters(), passing.START_S))
+    door = Passage(world_engine(2, SLOW, passing.START_S))
     with pytest.raises(ValueError, match=r"before second 1700000059, was 1700000059\.\d{3}"):
         door.live(found.events, found.depths, passing.START_S + 59)
     with pytest.raises(ValueError, match="not before second 1700000000, was 1699999999"):
@@ -351,7 +352,7 @@ def test_nothing_is_lost_unseen() -> None:
 def test_scales_are_sampled_while_orders_flow() -> None:
     """A venue world that is down gives no sample, rather than a sample of zero."""
     found, until = passing.hours(1, 600), passing.START_S + 600
-    flowing, down = (world_engine(2, Parameters(), passing.START_S) for _ in range(2))
+    flowing, down = (world_engine(2, SLOW, passing.START_S) for _ in range(2))
     Passage(flowing).live(found.events, found.depths, until)
     Passage(down).live(found.events, found.depths, until, flowing=False)
     assert flowing.scales.sampled_s[:2].tolist() == [600.0, 600.0]
@@ -361,7 +362,7 @@ def test_scales_are_sampled_while_orders_flow() -> None:
 def test_verdicts_say_which_streams_were_missing() -> None:
     """What does not flow stands in the coverage of each verdict, at orders and at seconds."""
     found = passing.hours(3, 1800)
-    core = world_engine(2, Parameters(), passing.START_S)
+    core = world_engine(2, SLOW, passing.START_S)
     until = passing.START_S + found.seconds
     verdicts = Passage(core).live(found.events, found.depths, until, missing=("okx/public",))
     assert len({verdict.state for verdict in verdicts}) > 3
