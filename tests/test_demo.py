@@ -63,17 +63,19 @@ def test_a_whole_episode_is_followed(ran: Ran) -> None:
     assert outcome["virtual_seconds"] > 1400
     assert outcome["frames"] > 100_000
     assert outcome["liquidations"] > 3000
-    assert (outcome["alerts_published"], outcome["alerts_received"]) == (7, 7)
-    (episode,) = outcome["episodes"]
-    assert (episode["asset"], episode["position"]) == ("BTC", "long")
+    assert outcome["alerts_published"] == outcome["alerts_received"] >= 7
+    # Other assets may break beside it.
+    (episode,) = [one for one in outcome["episodes"] if one["asset"] == "BTC"]
+    assert episode["position"] == "long"
     assert [step["state"] for step in episode["states"]] == STATES.split()
     times = [step["event_time_ms"] for step in episode["states"]]
     assert times == sorted(times)
     truth = episode["truth"]
-    assert truth["onset_time_ms"] == EPOCH_NS // 1_000_000 + 1000 * ONSET_S
-    onset_after_s = (times[3] - truth["onset_time_ms"]) / 1000
-    assert 60 < onset_after_s < 110
-    assert 0.5 * truth["forced_usd"] < episode["forced_usd"] < truth["forced_usd"]
+    fell_ms = EPOCH_NS // 1_000_000 + 1000 * ONSET_S
+    assert fell_ms < truth["onset_time_ms"] < fell_ms + 60_000
+    assert truth["onset_time_ms"] < times[3] < truth["end_time_ms"] - 60_000
+    # Two of three venues print one order a second at most.
+    assert 0.3 * truth["forced_usd"] < episode["forced_usd"] < truth["forced_usd"]
 
 
 @needs_nats
@@ -81,7 +83,7 @@ def test_a_whole_episode_is_followed(ran: Ran) -> None:
 def test_its_recording_replays_to_the_same_alerts(ran: Ran, batch: int) -> None:
     """Replayed from its recording, in batches of any size, a demo gives the same alert log."""
     live = b"".join(path.read_bytes() for path in sorted(ran.recording.glob("alerts-*.jsonl")))
-    assert len(live.splitlines()) == 7
+    assert len(live.splitlines()) == orjson.loads(ran.lines[-1])["alerts_published"]
     replay = Replay(files_of([ran.recording]), batch=batch)
     assert b"".join(log_line(verdict) for verdict in replay.verdicts()) == live
     assert replay.cuts == []
