@@ -123,7 +123,9 @@ def lived(market_assets: int) -> Lived:
     market = cascade(Market().go(tape.WARM_S, more=books)).go(1500, more=books)
     market.go(60, drift=2e-4, forced=2.0, position=Position.SHORT, more=books)
     market.go(60, drift=-2e-4, unwind=3e-4, forced=3.0, more=both)
-    return framed(market.go(900, more=books), msgspec.structs.replace(SLOW, market_assets=market_assets))
+    return framed(
+        market.go(900, more=books), msgspec.structs.replace(SLOW, market_assets=market_assets)
+    )
 
 
 def passed(found: Lived, chunk_s: int) -> tuple[bytes, Engine]:
