@@ -1,5 +1,6 @@
 """The charts of the report on detection quality, from an evaluation's figures."""
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -21,19 +22,23 @@ NAMES: Final = {
     "price_drop_300s_ratio": "price drop, percent",
     "interest_drop_300s": "drop of OI",
 }
+LADDER: Final = tuple(tier for tier in TIERS if tier != "EPISODE")
 _LOOKS: Final = ((1, 0), (1, 1), (1, 2), (2, 0), (2, 1), (2, 2), (3, 0), (3, 1), (3, 2))
 _RATES: Final = Axis(
     "false alarms a symbol-month",
     0.1,
     30.0,
     (0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-    ("0.1", "0.3", "1", "3", "10", "30"),
+    ("≤ 0.1", "0.3", "1", "3", "10", "30"),
     log=True,
 )
 _TENTHS: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 _PERCENT: Final = ("0", "20 %", "40 %", "60 %", "80 %", "100 %")
 _PROMISED: Final = (1.0, "promised: at most 1")
 _MINUTE_S: Final = 60
+_DOTS: Final = (3.0, 5.0, 7.0)  # of the ladder's tiers, from the lowest
+_ASIDE: Final = 0.15  # minutes, so that two intervals at one place are both seen
+_STEPS_S: Final = (5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
 _COLOURS: Final = 6  # as many regimes are told apart by colour alone
 
 
@@ -55,6 +60,7 @@ def charts(found: Results) -> dict[str, str]:
             lambda group: group.share_to_come.value,
         ),
         "quality-regimes.svg": regimes(found),
+        "quality-delay.svg": delays(found),
         "quality-rewave.svg": rewave(found.macro.exhaustion),
         "quality-reliability.svg": reliability(found.macro.exhaustion),
     }
@@ -79,9 +85,8 @@ def tradeoff(
             lines.append(Line(NAMES.get(name, name), points, colour, dash, width))
     tiers = [
         (rate, share, tier)
-        for tier in TIERS
-        if tier != "EPISODE"
-        and (rate := figures.alerts[tier].false_alarms.value) is not None
+        for tier in LADDER
+        if (rate := figures.alerts[tier].false_alarms.value) is not None
         and (share := of_tier(figures.alerts[tier].groups[ALL])) is not None
     ]
     if lines and tiers:
@@ -107,15 +112,39 @@ def regimes(found: Results) -> Chart:
     )
 
 
+def delays(found: Results) -> Chart:
+    """How late every tier is, and what is still to come by then, in every regime."""
+    lines = []
+    for place, (name, figures) in enumerate(found.regimes.items()):
+        points = []
+        for tier in LADDER:
+            group = figures.alerts[tier].groups[ALL]
+            late, share = group.delay_s.p50.value, group.share_to_come_given_hit.value
+            if late is not None and share is not None:
+                points.append((late, share))
+        if points:
+            look = place % _COLOURS, place // _COLOURS
+            lines.append(Line(name, tuple(points), *look, dots=_DOTS[-len(points) :]))
+    most = max((late for line in lines for late, _ in line.points), default=0.0)
+    step = next((one for one in _STEPS_S if 8 * one > most), _STEPS_S[-1])
+    ticks = tuple(step * k for k in range(-1, 9))
+    return Chart(
+        "How late NOTICE, BUILDING and ONSET (largest dot) are, and what is still to come",
+        Axis("seconds after onset, median of hits", ticks[0], ticks[-1], ticks, _words(ticks)),
+        Axis("share still to come, median of hits", 0.0, 1.0, _TENTHS, _PERCENT),
+        tuple(lines),
+    )
+
+
 def rewave(ends: Exhaustion) -> Chart:
     """How often another wave follows, by how long one waits."""
     lines = []
     for name, colour, figures in (
         ("from 0.3 % of OI", 0, [(hold.hold_s, hold.rewave) for hold in ends.holds]),
-        ("from 1 % of OI", 1, [(hold.hold_s, hold.rewave_positive) for hold in ends.holds]),
+        ("cascades (1 %)", 1, [(hold.hold_s, hold.rewave_positive) for hold in ends.holds]),
     ):
         known = [
-            (hold_s / _MINUTE_S, bars)
+            (hold_s / _MINUTE_S + (2 * colour - 1) * _ASIDE, bars)
             for hold_s, figure in figures
             if (bars := _bars(figure)) is not None
         ]
@@ -132,7 +161,7 @@ def rewave(ends: Exhaustion) -> Chart:
     ticks = (0.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0)
     return Chart(
         "Another wave within 30 minutes of a call, by how long there was no new extreme",
-        Axis("minutes without a new extreme", 0.0, 31.0, ticks, tuple(f"{t:g}" for t in ticks)),
+        Axis("minutes without a new extreme", 0.0, 31.0, ticks, _words(ticks)),
         Axis("calls followed by another wave", 0.0, 1.0, _TENTHS, _PERCENT),
         tuple(lines),
         level=(0.2, "promised: at most 20 %"),
@@ -158,13 +187,24 @@ def reliability(ends: Exhaustion) -> Chart:
 def _points(
     points: tuple[Point, ...], value: Callable[[Point], float | None]
 ) -> Iterator[tuple[float, float]]:
-    """From many false alarms to few, within the axis and one point beyond."""
-    for point in points:
-        rate, y = point.false_alarms.value, value(point)
-        if rate is not None and y is not None:
-            yield max(rate, _RATES.low / 2), y
-            if rate < _RATES.low:
-                return
+    """From many false alarms to few; where a curve leaves the axis it is cut, as if straight."""
+    known = [
+        (rate, y)
+        for point in points
+        if (rate := point.false_alarms.value) is not None and (y := value(point)) is not None
+    ]
+    for (rate, y), (after, y_after) in itertools.pairwise(known):
+        if _RATES.low <= rate <= _RATES.high:
+            yield rate, y
+        for end in (_RATES.high, _RATES.low):
+            if rate > end > after:
+                yield end, y + (y_after - y) * (end - rate) / (after - rate)
+    if known and _RATES.low <= known[-1][0] <= _RATES.high:
+        yield known[-1]
+
+
+def _words(ticks: tuple[float, ...]) -> tuple[str, ...]:
+    return tuple(f"{tick:g}" for tick in ticks)
 
 
 def _bars(figure: Figure) -> tuple[float, float, float] | None:

@@ -216,7 +216,9 @@ def _labels(chart: Chart) -> list[str]:
     parts = []
     for x, y, words in chart.labels:
         at, up = _place(chart, x, y)
-        parts.append(f'<text x="{at + 9}" y="{up + 16}">{escape(words)}</text>')
+        # Beside the point, below it; above it where the axis is below.
+        up += 16 if up + 20 < HEIGHT - BOTTOM else -8
+        parts.append(f'<text x="{at + 9}" y="{up:.1f}">{escape(words)}</text>')
     return parts
 
 

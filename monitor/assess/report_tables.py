@@ -1,94 +1,100 @@
-"""Tables of the report on detection quality: figures as Markdown, with n beside each."""
+"""Tables of the report: alarms by regime, tier, size and position, ends, and other conditions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from typing import Final
 
 from monitor.assess import results
 from monitor.assess.evaluation import Rescaled, Side
-from monitor.assess.report_charts import NAMES
-from monitor.assess.results import Exhaustion, Figure, Figures, Gate, Quantiles, Results
+from monitor.assess.report_words import MEAN, number, spread, table, told
+from monitor.assess.results import Exhaustion, Figures
 
-NONE = "–"  # noqa: RUF001 - a dash, where there is no figure
-GROUPS = {
+GROUPS: Final = {
     results.ALL: "all of at least 1 % of OI",
     results.MEDIUM: "1 to 2 %",
     results.LARGE: "2 % and more",
     results.LONG_CLOSED: "longs closed",
     results.SHORT_CLOSED: "shorts closed",
 }
-MEAN = "**mean**"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; the first column is left, the others right."""
-    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def number(value: float | None) -> str:
-    """A number of two or three digits that count."""
-    if value is None:
-        return NONE
-    if value == 0.0 or abs(value) >= 100.0:  # noqa: PLR2004 - digits
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10.0 else f"{value:.2f}"  # noqa: PLR2004 - digits
-
-
-def told(figure: Figure) -> str:
-    """Value, interval and number of cases."""
-    if figure.value is None:
-        return f"{NONE} n {figure.n}"
-    if figure.low is None or figure.high is None:
-        return f"{number(figure.value)}, n {figure.n}"
-    return f"{number(figure.value)} [{number(figure.low)}, {number(figure.high)}] n {figure.n}"
-
-
-def spread(quantiles: Quantiles) -> str:
-    """Median, and the outer quantiles."""
-    outer = f"{number(quantiles.p10.value)} to {number(quantiles.p90.value)}"
-    return f"{number(quantiles.p50.value)} ({outer}) n {quantiles.p50.n}"
-
-
-def promises(gates: Sequence[Gate]) -> str:
-    """Every promise, and whether it was kept."""
-    words = {"low": "lower end", "high": "upper end", "value": "value"}
-    rows = []
-    for one in gates:
-        figure = Figure(one.value, one.low, one.high, one.n)
-        asked = f"{one.comparator} {one.bound:g}"
-        held = "yes" if one.held else "**no**"
-        rows.append((f"`{one.gate}`", told(figure), asked, words[one.counted], held))
-    return table(("promise", "measured", "asked", "of", "kept"), rows)
+def truths(regimes: dict[str, Figures], macro: Figures) -> str:
+    """What there was to find in a symbol-month of each regime."""
+    rows = [
+        (
+            name,
+            str(figures.symbol_months),
+            told(figures.truth.positive),
+            told(figures.truth.large),
+            told(figures.truth.minor),
+            told(figures.truth.other),
+        )
+        for name, figures in _all(regimes, macro)
+    ]
+    head = (
+        "regime",
+        "symbol-months",
+        "cascades",
+        "of 2 % and more",
+        "of 0.3 to 1 %",
+        "no cascades",
+    )
+    return table(head, rows)
 
 
 def onsets(regimes: dict[str, Figures], macro: Figures) -> str:
-    """ONSET in every regime, and on average."""
+    """ONSET in every regime: how often false, how many cascades it met."""
     rows = []
-    for name, figures in (*regimes.items(), (MEAN, macro)):
+    for name, figures in _all(regimes, macro):
+        onset, notice = figures.alerts["ONSET"], figures.alerts["NOTICE"]
+        every, large = onset.groups[results.ALL], onset.groups[results.LARGE]
+        rows.append(
+            (
+                name,
+                told(onset.false_alarms),
+                number(onset.band_alarms.value),
+                number(onset.other_alarms.value),
+                told(every.recall),
+                told(large.recall),
+                told(notice.false_alarms),
+                told(notice.groups[results.ALL].recall),
+            )
+        )
+    head = (
+        "regime",
+        "false alarms a month",
+        "alarms in 0.3 to 1 %",
+        "at no cascades",
+        "recall",
+        "recall from 2 %",
+        "NOTICE: false alarms",
+        "NOTICE: recall",
+    )
+    return table(head, rows)
+
+
+def timing(regimes: dict[str, Figures], macro: Figures) -> str:
+    """ONSET in every regime: how much was still to come, and how late it was."""
+    rows = []
+    for name, figures in _all(regimes, macro):
         onset = figures.alerts["ONSET"]
         every, large = onset.groups[results.ALL], onset.groups[results.LARGE]
         rows.append(
             (
                 name,
-                number(figures.truth.positive.value),
-                told(onset.false_alarms),
-                number(onset.band_alarms.value),
-                told(every.recall),
-                told(large.recall),
                 told(large.share_to_come),
                 told(every.share_to_come_given_hit),
                 told(every.price_to_come_given_hit),
+                spread(every.delay_s),
+                spread(every.delay_after_5_percent_s),
             )
         )
     head = (
         "regime",
-        "cascades a month",
-        "false alarms a month",
-        "alarms in 0.3-1 %",
-        "recall",
-        "recall from 2 %",
         "still to come from 2 %, misses 0",
         "still to come, median of hits",
-        "of the price move",
+        "of the price move, median of hits",
+        "seconds after onset",
+        "seconds after 5 % was done",
     )
     return table(head, rows)
 
@@ -101,24 +107,22 @@ def tiers(macro: Figures) -> str:
         rows.append(
             (
                 name,
+                str(alerts.alarms),
                 told(alerts.false_alarms),
-                number(alerts.band_alarms.value),
                 told(every.recall),
                 told(every.share_to_come_given_hit),
                 told(every.mostly_to_come),
                 spread(every.delay_s),
-                spread(every.delay_after_5_percent_s),
             )
         )
     head = (
         "tier",
+        "alarms",
         "false alarms a month",
-        "alarms in 0.3-1 %",
         "recall",
         "still to come, median of hits",
-        "with 80 % still to come",
+        "cascades with 80 % still to come",
         "seconds after onset",
-        "seconds after 5 % was done",
     )
     return table(head, rows)
 
@@ -132,6 +136,7 @@ def groups(macro: Figures) -> str:
             (
                 name,
                 told(group.recall),
+                told(group.covered),
                 told(group.share_to_come),
                 told(group.share_to_come_given_hit),
                 told(group.price_to_come),
@@ -141,6 +146,7 @@ def groups(macro: Figures) -> str:
     head = (
         "cascades",
         "recall",
+        "misses during an older alarm",
         "still to come, misses 0",
         "median of hits",
         "of the price move, misses 0",
@@ -149,35 +155,16 @@ def groups(macro: Figures) -> str:
     return table(head, rows)
 
 
-def rivals(found: Results) -> str:
-    """Recall at one false alarm a symbol-month of the detector and of what others use."""
-    rows = [(NAMES["level"], told(found.detector), "", "")]
-    for name, rival in sorted(found.rivals.items(), key=lambda one: _shared(one[1].shared)):
-        rows.append(
-            (NAMES.get(name, name), told(rival.shared), told(rival.tuned), told(rival.advantage))
-        )
-    head = (
-        "rule",
-        "one threshold for all regimes",
-        "the best of each regime",
-        "detector ahead by",
-    )
-    return table(head, rows)
-
-
-def _shared(figure: Figure) -> float:
-    return -(figure.value or 0.0)
-
-
 def endings(regimes: dict[str, Figures], macro: Figures) -> str:
     """How the end was called, by regime."""
     rows = []
-    for name, figures in (*regimes.items(), (MEAN, macro)):
+    for name, figures in _all(regimes, macro):
         ends = figures.exhaustion
         rows.append(
             (
                 name,
                 told(ends.rewave),
+                told(ends.rewave_minor),
                 told(ends.rewave_positive),
                 told(ends.missed),
                 spread(ends.lag_s),
@@ -187,12 +174,13 @@ def endings(regimes: dict[str, Figures], macro: Figures) -> str:
         )
     head = (
         "regime",
-        "another wave after EXHAUSTED",
-        "after a cascade",
+        "another wave",
+        "from 0.3 % of OI",
+        "from 1 % (cascades)",
         "ends missed",
         "seconds behind the true end",
         "seconds since the extreme",
-        "calibration error",
+        "chance off by",
     )
     return table(head, rows)
 
@@ -202,70 +190,24 @@ def named_endings(ends: Exhaustion) -> str:
     return ", ".join(f"{n} {name}" for name, n in ends.endings.items()) or "none"
 
 
-def negatives(found: Results) -> str:
-    """Hard negatives by kind."""
-    rows = [
-        (
-            f"`{kind}`",
-            str(one.injected),
-            str(one.left_out),
-            str(one.raised),
-            number(one.rate.value),
-            number(one.rate.high),
-        )
-        for kind, one in found.negatives.items()
-    ]
-    head = ("kind", "injected", "left out", "raised an ONSET", "rate", "upper bound")
-    return table(head, rows)
-
-
-def beside(usual: Figures, thinned: Figures) -> str:
-    """The main figures with full tapes as they are, and thinned."""
-    rows = []
-    for name, figures in (("as they are", usual), ("one print a second", thinned)):
-        onset, notice = figures.alerts["ONSET"], figures.alerts["NOTICE"]
-        every, large = onset.groups[results.ALL], onset.groups[results.LARGE]
-        rows.append(
-            (
-                name,
-                told(onset.false_alarms),
-                told(every.recall),
-                told(large.recall),
-                told(large.share_to_come),
-                told(notice.false_alarms),
-                told(figures.exhaustion.rewave),
-            )
-        )
-    head = (
-        "full tapes",
-        "false ONSETs a month",
-        "recall",
-        "recall from 2 %",
-        "still to come from 2 %, misses 0",
-        "false NOTICEs a month",
-        "another wave after EXHAUSTED",
-    )
-    return table(head, rows)
-
-
 def rescaled(ways: Sequence[tuple[str, Rescaled]]) -> str:
     """How many alarms differ when all prints are scaled."""
     rows = [
         (
             f"{name} ({way.factor:.5f})",
             str(way.worlds),
+            str(way.days),
             *(f"{way.differing.get(tier, 0)} of {n}" for tier, n in way.alarms.items()),
         )
         for name, way in ways
     ]
-    names = ways[0][1].alarms if ways else {}
-    return table(("all prints times", "worlds", *names), rows)
+    return table(("all prints times", "worlds", "asset-days", *ways[0][1].alarms), rows)
 
 
 def market(side: Side) -> str:
     """The market-wide ladder, by regime."""
     rows = []
-    for name, figures in (*side.regimes.items(), (MEAN, side.macro)):
+    for name, figures in _all(side.regimes, side.macro):
         cells = [name, str(figures.symbol_months), told(figures.truth.positive)]
         for tier in ("NOTICE", "ONSET"):
             alerts = figures.alerts[tier]
@@ -287,3 +229,7 @@ def market(side: Side) -> str:
         ),
     )
     return table(head, rows)
+
+
+def _all(regimes: dict[str, Figures], macro: Figures) -> list[tuple[str, Figures]]:
+    return [*regimes.items(), (MEAN, macro)]

@@ -21,6 +21,7 @@ from monitor.cli import (
     evaluate,
     healthcheck,
     replay,
+    report,
     run,
     simulate,
     tail,
@@ -50,6 +51,7 @@ app.command("simulate")(simulate.simulate)
 app.command("tail")(tail.tail)
 app.command("bench")(bench.bench)
 app.command("evaluate")(evaluate.evaluate)
+app.command("report")(report.report)
 
 
 def _print_version(wanted: bool) -> None:
