@@ -72,7 +72,7 @@ typedef struct {
 } sum_t;
 
 typedef struct {
-    double drain_per_s, contract_cap, asset_cap, tier_1, tier_2, tier_3;
+    double drain_per_s, contract_cap, asset_cap, tier_1, tier_2, tier_3, full_level;
     int64_t late_ns, venues, other;
 } limits_t;
 
@@ -218,7 +218,7 @@ int64_t ingest(const event_t *restrict events, int64_t start, int64_t end, int64
         p->share_total += x;
         p->usd_total += micro;
         p->orders_total += 1;
-        const double after = before + add;
+        const double after = least(before + add, l.full_level * u);
         p->bucket = after;
         p->bucket_ns = e->received_ns;
 
