@@ -121,8 +121,8 @@ def _short(found: Evaluated) -> str:
     said = (
         f"Mean of regimes: ONSET was false {between(onset.false_alarms)} times a symbol-month "
         f"and met {between(every.recall)} of cascades, {between(large.recall)} of those of 2 % of "
-        f"open interest and more, with {between(every.share_to_come_given_hit)} of the forced flow "
-        f"still to come at the median. After EXHAUSTED, another wave came in "
+        f"open interest and more, with {between(every.share_to_come_given_hit)} of the forced "
+        f"flow still to come at the median. After EXHAUSTED, another wave came in "
         f"{between(ends.rewave)} of cases."
     )
     best = rival_of(some)

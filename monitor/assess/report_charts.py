@@ -173,13 +173,13 @@ def reliability(ends: Exhaustion) -> Chart:
     bins = ends.reliability
     points = tuple((one.forecast, one.observed) for one in bins)
     dots = tuple(min(3.0 + math.sqrt(one.n) / 2.0, 16.0) for one in bins)
-    lines = (Line("calls, area by number", points, 0, joined=False, dots=dots),) if bins else ()
+    lines = (Line("calls, and how many", points, 0, joined=False, dots=dots),) if bins else ()
     return Chart(
         "Published chance of another wave beside what came",
         Axis("published chance", 0.0, 1.0, _TENTHS, _PERCENT),
         Axis("followed by another wave", 0.0, 1.0, _TENTHS, _PERCENT),
         lines,
-        labels=tuple((one.forecast, one.observed, f"n = {one.n}") for one in bins),
+        labels=tuple((one.forecast, one.observed, str(one.n)) for one in bins),
         band=((0.0, -0.05, 0.05), (1.0, 0.95, 1.05)) if bins else (),
     )
 
@@ -199,6 +199,8 @@ def _points(
         for end in (_RATES.high, _RATES.low):
             if rate > end > after:
                 yield end, y + (y_after - y) * (end - rate) / (after - rate)
+        if after < _RATES.low:
+            return
     if known and _RATES.low <= known[-1][0] <= _RATES.high:
         yield known[-1]
 

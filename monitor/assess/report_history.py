@@ -19,7 +19,8 @@ def history(found: History) -> str:
         (
             f"Recorded open interest of {len(found.series)} series goes through the detector's "
             f"open-interest side alone; there are no prints in it, so the bucket is not judged. "
-            f"Everything is counted, nothing is promised. Thresholds were fixed in an earlier commit."
+            f"Everything is counted, nothing is promised. Thresholds were fixed in an earlier "
+            "commit."
         ),
         _folded("What was recorded", _series(found)),
         (
@@ -30,8 +31,8 @@ def history(found: History) -> str:
         f"**At one minute**: {told(fast.labels)}, in {number(fast.months)} coin-months.",
         flushes(fast, found.thresholds.rules),
         (
-            f"**Open interest flat**: calls that an episode is over. Another wave is a further fall "
-            f"by {100.0 * wave.wave_ratio:g} % of the fall so far within "
+            f"**Open interest flat**: calls that an episode is over. Another wave is a "
+            f"further fall by {100.0 * wave.wave_ratio:g} % of the fall so far within "
             f"{wave.wave_horizon_s // 60} min."
         ),
         _folded("Calls by hold", flats(found)),
@@ -84,7 +85,7 @@ def flushes(found: FlushFigures, compared: Sequence[Rule]) -> str:
     asked = {rule.name: _asked(rule) for rule in compared}
     rows = [
         (
-            f"`{one.rule}`: {asked[one.rule]}",
+            f"`{one.rule}`: {asked.get(one.rule, NONE)}",
             told(one.recall),
             number(one.unlabelled_per_month),
             told(one.unlabelled_fell),

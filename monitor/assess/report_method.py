@@ -31,9 +31,9 @@ def measured_by(found: Evaluated) -> str:
             f"- {many(len(scope.regimes), 'regime')}, {many(scope.worlds, 'world')} of each with "
             f"{many(scope.assets, 'asset')} and {many(scope.days, 'scored day')} after "
             f"{scope.warm_days} to warm up: {scope.worlds * scope.assets} symbol-months a regime"
-            f"{whole}. {many(scope.injected_worlds, 'world')} with {scope.injections} hard negatives "
-            f"of each kind; {many(scope.scaled_days, 'day')} a regime with scaled prints. "
-            f"{found.simulated.lived_days} asset-days in all."
+            f"{whole}. {many(scope.injected_worlds, 'world')} with {scope.injections} hard "
+            f"negatives of each kind; {many(scope.scaled_days, 'day')} a regime with scaled "
+            f"prints. {found.simulated.lived_days} asset-days in all."
         ),
         f"- Seed {scope.seed} of the evaluation, {kind} worlds:",
     )
@@ -51,53 +51,37 @@ def method(found: Evaluated) -> str:
     """The market, the truth, the observation, the scoring, the seeds, the intervals."""
     results = found.simulated.simulator
     minor, positive = _percent(RULES.minor_share), _percent(RULES.positive_share)
-    facts = (
-        (
-            "- **Market.** Leveraged longs and shorts with margin and liquidation prices, the market "
-            "orders of the engine that closes them and their impact, books that thin and heal, buyers "
-            "of dips, people who leave and come back of their own accord, spot beside perp, funding. "
-            "The assets of a world share a part of their shocks. Nothing in it is taken from a "
-            "recording."
-        ),
-        (
-            f"- **Truth.** A cascade is an episode of forced flow of at least {positive} of open "
-            f"interest (OI), at least {_percent(RULES.endogenous_ratio)} of it endogenous (without "
-            f"the impact of liquidations the mark had not crossed those prices), with a price move of at "
-            f"least {_percent(RULES.move_ratio)} in the forced direction. From {minor} to {positive} "
-            f"lies a band in which an alarm is neither asked for nor false."
-        ),
-        (
-            "- **Observation.** The detector sees what venues would show: a full tape, one order a "
-            "second (the largest or the latest), late, out of order, with gaps, bursts of replays, "
-            "duplicates and outages; OI that is polled, and stale under stress; books of limited "
-            "reach. Each asset's venues and how much they print are drawn anew in each world."
-        ),
-        "- **Detector.** The real engine and kernels, with the parameters that ship.",
-        (
-            f"- **Scoring.** An alarm of a position is false where it meets no episode of at least "
-            f"{minor}; it may come up to {RULES.lead_s // 60} min before onset. *Still to come* is the part "
-            f"of an episode's forced flow, or price move, that follows the first alarm; a miss counts "
-            f"as 0 where it says so. *Another wave* is forced flow, within {HORIZON_S // 60} min of a "
-            f"call, above {_percent(WAVE_RATIO)} of that so far; an end is *missed* without a call "
-            f"within {CALL_WITHIN_S // 3600} h. A month has {_MONTH_DAYS} days."
-        ),
-        (
-            f"- **Seeds.** Worlds below seed {TRAINING} are for tuning; held-out ones begin at "
-            f"{HELD_OUT}."
-        ),
-        (
-            f"- **Intervals.** 95 %, in brackets, from {results.resamples} draws (seed "
-            f"{results.seed}) of whole symbol-months within each regime; *mean* is that of regimes, each with the "
-            f"same weight. Assets of one world share shocks, which such draws do not see: intervals are a "
-            f"little narrow for it. Where nothing happened in n months the interval has no width; the "
-            f"rate is then below 3/n. Behind *n* stands the number of cases, and behind a median of "
-            f"times its 10th and 90th percentile."
-        ),
-        f"- **Promises** are held against the worse end of the interval where n is at least "
-        f"{ENOUGH}, and against the value where it is less"
-        + (", or everywhere in a quick run like this one." if found.scope.quick else "."),
-    )
-    return "\n".join(map(prose, facts))
+    worse = "" if not found.scope.quick else ", or everywhere in a quick run like this one"
+    text = f"""
+- **Market.** Leveraged longs and shorts with margin and liquidation prices, the market orders
+  of the engine that closes them and their impact, books that thin and heal, buyers of dips,
+  people who leave and come back of their own accord, spot beside perp, funding. The assets of a
+  world share a part of their shocks. Nothing in it is taken from a recording.
+- **Truth.** A cascade is an episode of forced flow of at least {positive} of open interest (OI),
+  at least {_percent(RULES.endogenous_ratio)} of it endogenous (without the impact of
+  liquidations the mark had not crossed those prices), with a price move of at least
+  {_percent(RULES.move_ratio)} in the forced direction. From {minor} to {positive} lies a band in
+  which an alarm is neither asked for nor false.
+- **Observation.** The detector sees what venues would show: a full tape, one order a second
+  (the largest or the latest), late, out of order, with gaps, bursts of replays, duplicates and
+  outages; OI that is polled, and stale under stress; books of limited reach. Each asset's
+  venues and how much they print are drawn anew in each world.
+- **Detector.** The real engine and kernels, with the parameters that ship.
+- **Scoring.** An alarm of a position is false where it meets no episode of at least {minor}; it
+  may come up to {RULES.lead_s // 60} min before onset. *Still to come* is the part of an
+  episode's forced flow, or price move, that follows the first alarm; a miss counts as 0 where
+  it says so. *Another wave* is forced flow, within {HORIZON_S // 60} min of a call, above
+  {_percent(WAVE_RATIO)} of that so far; an end is *missed* without a call within
+  {CALL_WITHIN_S // 3600} h. A month has {_MONTH_DAYS} days.
+- **Seeds.** Worlds below seed {TRAINING} are for tuning; held-out ones begin at {HELD_OUT}.
+- **Intervals.** 95 %, in brackets, from {results.resamples} draws (seed {results.seed}) of whole
+  symbol-months within each regime; *mean* is that of regimes, each with the same weight. Assets
+  of one world share shocks, which such draws do not see: intervals are a little narrow for it.
+  Where nothing happened in n months the interval has no width; the rate is then below 3/n.
+  Behind *n* stands the number of cases, behind a median time its 10th and 90th percentile.
+- **Promises** are held against the worse end of the interval where n is at least {ENOUGH}, and
+  against the value where it is less{worse}."""
+    return "\n".join(prose(f"- {one}") for one in text.split("\n- ")[1:])
 
 
 def _run(run: Evaluation) -> str:

@@ -218,7 +218,7 @@ def _labels(chart: Chart) -> list[str]:
         at, up = _place(chart, x, y)
         # Beside the point, below it; above it where the axis is below.
         up += 16 if up + 20 < HEIGHT - BOTTOM else -8
-        parts.append(f'<text x="{at + 9}" y="{up:.1f}">{escape(words)}</text>')
+        parts.append(f'<text x="{at + 9:.1f}" y="{up:.1f}">{escape(words)}</text>')
     return parts
 
 

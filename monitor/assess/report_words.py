@@ -21,6 +21,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def prose(words: str) -> str:
     """A paragraph, or an entry of a list, in lines of the page's width."""
     indent = "  " if words.startswith("- ") else ""
+    words = " ".join(words.split())
     return textwrap.fill(words, WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
