@@ -17,7 +17,7 @@ from monitor.assess.history_flat import CallFigures, FlatFigures
 from monitor.assess.history_flush import FlushFigures, RuleFigures
 from monitor.assess.history_hours import FlaggedHour
 from monitor.assess.report_reading import Evaluated
-from monitor.assess.results import Bin, Curve, Figure, Point, Results
+from monitor.assess.results import Bin, Curve, Figure, Point, Quantiles, Results
 from monitor.assess.scope import Scope
 from monitor.cli import app
 from monitor.simulate.market import digest
@@ -210,7 +210,10 @@ def test_pages_have_pictures_only_where_there_are_some() -> None:
     assert sorted(named) == sorted(report_charts.charts(_results(run)))
     bare = changed_figures(run)
     assert report_charts.charts(_results(bare)) == {}
-    assert "images/" not in page(bare)
+    text = page(bare)
+    assert "images/" not in text
+    assert {row[5] for row in rows(section(text, "The end"))[2:]} == {"– n 0"}  # noqa: RUF001
+    assert "the best of the rules" not in " ".join(text.split())
 
 
 def changed_figures(run: Evaluation) -> Evaluation:
@@ -231,12 +234,14 @@ def changed_figures(run: Evaluation) -> Evaluation:
             )
             for tier, alarms in figures.alerts.items()
         }
-        ends = msgspec.structs.replace(figures.exhaustion, holds=(), reliability=())
+        ends = msgspec.structs.replace(
+            figures.exhaustion, holds=(), reliability=(), lag_s=Quantiles(*(nothing,) * 3)
+        )
         return msgspec.structs.replace(figures, alerts=alerts, exhaustion=ends, curves={})
 
     found = _results(run)
     regimes = {name: emptied(figures) for name, figures in found.regimes.items()}
-    bare = msgspec.structs.replace(found, regimes=regimes, macro=emptied(found.macro))
+    bare = msgspec.structs.replace(found, regimes=regimes, macro=emptied(found.macro), rivals={})
     return msgspec.structs.replace(run, simulator=bare)
 
 

@@ -3,13 +3,15 @@
 import re
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
-from monitor.assess import report_charts
+from monitor.assess import report_charts, report_history
 from monitor.assess.baselines import DETECTOR, STATISTICS
+from monitor.assess.history_figures import Spread
 from monitor.assess.report_svg import HEIGHT, KEY, LEFT, TOP, WIDTH, Axis, Chart, Line, draw
-from monitor.assess.report_words import number
-from monitor.assess.results import Figure, Point
+from monitor.assess.report_words import number, told
+from monitor.assess.results import Figure, Hold, Point
 from tests.evaluations import sample
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -111,5 +113,25 @@ def test_points_lie_where_their_axes_say() -> None:
     ],
 )
 def test_numbers_have_the_digits_that_count(value: float | None, words: str) -> None:
-    """Two or three digits, and a dash for what is not known."""
+    """Two or three digits, and a dash for what is not known; n stands behind them."""
     assert number(value) == words
+    assert told(Figure(value, None, None, 3)) == f"{words} n 3"
+
+
+def test_a_wait_with_no_calls_is_not_drawn() -> None:
+    """A hold after which nothing was called has no point; the others keep their bars."""
+    known, nothing = Figure(0.5, 0.25, 0.75, 8), Figure(None, None, None, 0)
+    found = sample().simulator
+    assert found is not None
+    holds = (Hold(60, nothing, nothing), Hold(600, known, nothing))
+    chart = report_charts.rewave(msgspec.structs.replace(found.macro.exhaustion, holds=holds))
+    assert [(line.points, line.bars) for line in chart.lines] == [
+        (((9.85, 0.5),), ((0.25, 0.75),)),
+    ]
+
+
+def test_times_that_never_were_have_no_quantiles() -> None:
+    """Where recorded data has no case, its number stands alone."""
+    assert report_history.quantiles(Spread(0)) == "– n 0"  # noqa: RUF001 - a dash
+    known = Spread(3, 2.0, 60.0, 90.0, 120.0, 150.0, 180.0, 30.0, 200.0)
+    assert report_history.quantiles(known, 60.0) == "2.00 (1.00 to 3.00) n 3"

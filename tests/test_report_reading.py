@@ -11,12 +11,15 @@ from monitor.assess import report, report_reading
 from monitor.errors import ConfigError
 from tests.evaluations import sample
 
+ENCODED = msgspec.json.encode(sample())
+GONE = object()
+
 
 def written(place: Path, name: str = "evaluation.json", **other: Any) -> Path:
-    """A sample's JSON, with some keys replaced or, where None, taken away."""
-    told = json.loads(msgspec.json.encode(sample()))
+    """A sample's JSON, with some keys replaced or taken away."""
+    told = json.loads(ENCODED)
     for key, value in other.items():
-        if value is None:
+        if value is GONE:
             del told[key]
         else:
             told[key] = value
@@ -48,7 +51,8 @@ def test_recorded_data_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
     ("other", "words"),
     [
         ({"scope": {"regimes": []}}, r"missing required field `worlds` - at `\$.scope`"),
-        ({"machine": None}, "missing required field `machine`"),
+        ({"machine": GONE}, "missing required field `machine`"),
+        ({"lived_days": GONE, "later": 1}, "keys of another version: lived_days, later$"),
         ({"thinned": None, "market": None}, "thinned, market: expected figures, was null"),
         ({"schema_version": 7}, "schema_version: expected 1, was 7"),
         ({"simulator": None}, "expected figures of simulated months, found none in .*n.json"),

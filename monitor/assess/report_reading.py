@@ -1,6 +1,6 @@
 """Evaluations read back from their JSON, for the report."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -49,18 +49,35 @@ def read(files: Sequence[Path]) -> Evaluated:
 
 def _read(file: Path) -> Evaluation:
     try:
-        found = msgspec.json.decode(file.read_bytes(), type=Evaluation)
+        text = file.read_bytes()
+        found = msgspec.json.decode(text, type=Evaluation)
     except OSError as error:
         raise ConfigError(f"{file}: {error.strerror}") from error
     except msgspec.DecodeError as error:
         raise ConfigError(
             f"{file}: expected the JSON of this version's `liqmon evaluate --json`: {error}"
         ) from error
+    told, known = msgspec.json.decode(text), msgspec.to_builtins(found)
+    if other := [*_lacking(known, told), *_lacking(told, known)]:
+        raise ConfigError(f"{file}: keys of another version: {', '.join(dict.fromkeys(other))}")
     if found.schema_version != SCHEMA_VERSION:
         raise ConfigError(
             f"{file}: schema_version: expected {SCHEMA_VERSION}, was {found.schema_version}"
         )
     return found
+
+
+def _lacking(first: object, second: object, path: str = "") -> Iterator[str]:
+    """Paths of keys that the first has and the second has not; places in lists are not told."""
+    if isinstance(first, dict) and isinstance(second, dict):
+        for key, value in first.items():
+            if key in second:
+                yield from _lacking(value, second[key], f"{path}.{key}")
+            else:
+                yield f"{path}.{key}".removeprefix(".")
+    elif isinstance(first, list | tuple) and isinstance(second, list | tuple):
+        for one, other in zip(first, second, strict=False):
+            yield from _lacking(one, other, path)
 
 
 def _whole(file: Path, run: Evaluation) -> tuple[Evaluation, Scope, Simulated]:

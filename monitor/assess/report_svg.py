@@ -216,9 +216,9 @@ def _labels(chart: Chart) -> list[str]:
     parts = []
     for x, y, words in chart.labels:
         at, up = _place(chart, x, y)
-        # Beside the point, below it; above it where the axis is below.
-        up += 16 if up + 20 < HEIGHT - BOTTOM else -8
-        parts.append(f'<text x="{at + 9:.1f}" y="{up:.1f}">{escape(words)}</text>')
+        # Below the point; above it where the axis is below.
+        up += 18 if up + 22 < HEIGHT - BOTTOM else -8
+        parts.append(f'<text x="{at + 5:.1f}" y="{up:.1f}">{escape(words)}</text>')
     return parts
 
 
