@@ -77,14 +77,38 @@ def test_ids_are_made_of_data_alone() -> None:
     assert (one.since_ns, other.since_ns) == (AT_NS, 7)
 
 
-def test_a_new_wave_is_counted_when_a_pause_is_revoked() -> None:
-    """Each return from EXHAUSTING to CASCADING is one more wave of the same episode."""
+def test_a_step_that_begins_a_wave_counts_it() -> None:
+    """A wave is one more of the same episode, from whichever state its step comes."""
     found = ladder()
-    said = lived(found, State.ONSET, State.CASCADING, State.EXHAUSTING, State.CASCADING)
+    said = lived(found, State.ONSET, State.CASCADING)
+    assert found.wave == 1
+    said += enter(found, State.CASCADING, AT_NS, AT_NS, 0, wave=True)
     assert found.wave == 2
-    assert len({m.episode_id for m in said}) == 1
-    lived(found, State.EXHAUSTING, State.CASCADING)
+    said += lived(found, State.EXHAUSTING)
+    assert found.wave == 2
+    said += enter(found, State.CASCADING, AT_NS, AT_NS, 0, wave=True)
     assert found.wave == 3
+    assert len({m.episode_id for m in said}) == 1
+    assert [m.phase for m in said] == [Phase.START, *[Phase.UPDATE] * 4]
+
+
+def test_a_wave_ends_its_lull() -> None:
+    """What a wave has answered is over: the next wave needs a lull of its own."""
+    found = ladder()
+    lived(found, State.ONSET)
+    found.lulled = True
+    enter(found, State.CASCADING, AT_NS, AT_NS, 0, wave=True)
+    assert not found.lulled
+
+
+def test_a_revoked_pause_is_a_lull() -> None:
+    """The bucket is empty since the pause: when it fills after all, that is another wave."""
+    found = ladder()
+    lived(found, State.ONSET, State.CASCADING, State.EXHAUSTING)
+    assert not found.lulled
+    lived(found, State.CASCADING)
+    assert found.lulled
+    assert found.wave == 1
 
 
 @pytest.mark.parametrize("ended", [State.EXHAUSTED, State.FIZZLED, State.UNCONFIRMED])

@@ -40,13 +40,26 @@ def test_one_asset_adds_at_most_its_cap_in_a_second() -> None:
 
 
 def test_the_cap_leaves_no_negative_room_when_the_scale_shrinks() -> None:
-    """A scale that shrinks within a second takes nothing back from the bucket."""
+    """A scale that shrinks within a second takes nothing back from a bucket that is not full."""
     whale = 100.0 * SCALE * INTEREST
     rig = played(interest(0.0), *(order(0.1, coins=whale, row=row) for row in (0, 1, 5)))
-    rig.assets["scale"] = SCALE / 100.0
+    rig.assets["scale"] = SCALE / 4.0  # 1.5 u before are 6 u now: more than a second's room
     before = float(rig.pressure["bucket"][0])
     rig.run([order(0.1, coins=whale)], itertools.repeat(1))
     assert rig.pressure["bucket"][0] == before
+
+
+def test_a_bucket_holds_no_more_than_when_it_is_full() -> None:
+    """What comes after is in the totals; a scale that shrinks leaves a full bucket at most."""
+    limits = naive.Limits(contract_cap=9.0, asset_cap=9.0, full_level=2.0)
+    rig = Rig(limits)
+    orders = [order(k + 0.1, coins=1.5 * SCALE * INTEREST) for k in range(3)]
+    rig.run([interest(0.0), *orders], itertools.repeat(1))
+    assert rig.pressure["bucket"][0] == 2.0 * SCALE
+    assert rig.pressure["share_total"][0] == pytest.approx(4.5 * SCALE)
+    rig.assets["scale"] = SCALE / 2.0
+    rig.run([order(2.1, coins=1.0)], itertools.repeat(1))
+    assert rig.pressure["bucket"][0] == SCALE
 
 
 def test_the_bucket_drains_in_a_straight_line_to_empty() -> None:

@@ -317,7 +317,7 @@ def test_every_row_has_a_reason_of_its_own_kind() -> None:
 
 
 def test_another_wave_begins_where_forced_flow_comes_back() -> None:
-    """After a lull or a pause a cascade has another wave; what confirms its onset is none."""
+    """A bucket that is full again after a lull or a pause is another wave; nothing else is."""
     waves = {
         (source, step.target, step.rule.__name__)
         for step in TABLE
@@ -328,5 +328,4 @@ def test_another_wave_begins_where_forced_flow_comes_back() -> None:
         (ONSET, CASCADING, "_filled_after_lull"),
         (CASCADING, CASCADING, "_filled_after_lull"),
         (EXHAUSTING, CASCADING, "_onset"),
-        (EXHAUSTING, CASCADING, "_resumed"),
     }
