@@ -76,7 +76,7 @@ def test_every_picture_is_well_formed_and_within_its_frame() -> None:
             x, y = float(dot.attrib["cx"]), float(dot.attrib["cy"])
             assert TOP <= y <= HEIGHT, name
             assert LEFT <= x <= WIDTH, name
-    assert ">this detector<" in pictures["quality-recall.svg"]
+    assert "detector&#x27;s bucket<" in pictures["quality-recall.svg"]
     assert ">z-score of a minute<" in pictures["quality-recall.svg"]
 
 

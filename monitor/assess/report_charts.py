@@ -11,7 +11,7 @@ from monitor.assess.report_svg import Axis, Chart, Line, draw
 from monitor.assess.results import ALL, Exhaustion, Figure, Figures, Group, Point, Results
 
 NAMES: Final = {
-    DETECTOR.name: "this detector",
+    DETECTOR.name: "this detector's bucket",
     "z_60s": "z-score of a minute",
     "usd_60s": "USD of a minute",
     "count_60s": "orders of a minute",
