@@ -136,7 +136,8 @@ def enter(
     """
     before, ladder.state, ladder.since_ns = ladder.state, state, detected_ns
     ladder.quiet_s = ladder.calm_s = ladder.fading_s = 0
-    ladder.lulled = False
+    # A revoked pause has left the bucket empty: when it fills, that is another wave.
+    ladder.lulled = before is State.EXHAUSTING and not wave
     messages = []
     if before in PRESSURE_STATES and state not in PRESSURE_STATES:
         messages.append(_message(ladder, Phase.END, Kind.PRESSURE, state))

@@ -15,7 +15,8 @@ open interest that is stale or not known never counts as flat.
 
 A bucket holds no more than it takes to tell a wave: it stops filling at `full_level`, so that
 it drains within minutes of the last order of however large a cascade, and a second cascade an
-hour into the first one's episode is told as another wave, at the order that fills it again.
+hour into the first one's episode is told as another wave, at the order that fills it again. A
+pause that is revoked tells of no wave yet: the bucket, empty since the pause, does when it fills.
 """
 
 import math
@@ -45,8 +46,8 @@ class Signals(msgspec.Struct, frozen=True, gc=False):
         stay_s: Seconds in the present state.
         quiet_s: Seconds the bucket has been below the quiet level.
         calm_s: Seconds the bucket has been below the notice tier with a rate below u.
-        lulled: Whether it has been so for long enough, since the last wave began, that another
-            full bucket is another wave.
+        lulled: Whether it has been so for long enough, or paused, since the last wave began,
+            so that another full bucket is another wave.
         move_ratio: Price move since onset, in the forced direction (positive).
         beyond_ratio: New extreme beyond that at EXHAUSTING, over the range so far.
         since_extreme_s: Seconds observed since the episode's extreme.
@@ -234,8 +235,7 @@ TABLE: tuple[Step, ...] = (
         frozenset({State.EXHAUSTING}),
         State.CASCADING,
         _resumed,
-        "another wave: forced flow resumed, or price made a new extreme",
-        wave=True,
+        "the pause is revoked: forced flow resumed, or price made a new extreme",
     ),
     Step(
         frozenset({State.EXHAUSTING}),
