@@ -5,13 +5,17 @@ sort: rows are made nearly in order, so both passes are short. Equal times keep 
 which rows were made.
 """
 
-from typing import Any, Final
+from typing import Final
 
-import numpy.typing as npt
 from numba import float64, int32, int64, types
 from numba.np.numpy_support import from_dtype
 
-from kernels.dtypes import Records, event_dtype
+from kernels.dtypes import (
+    Integers,
+    Records,
+    SmallIntegers,
+    event_dtype,
+)
 from kernels.jit import kernel
 
 STEP_BITS: Final = 24
@@ -35,7 +39,7 @@ _rest = types.UniTuple(int64, 6)  # type: ignore[no-untyped-call]
 )
 def put(
     events: Records,
-    connections: npt.NDArray[Any],
+    connections: SmallIntegers,
     place: int,
     received_ns: int,
     event_ns: int,
@@ -83,16 +87,16 @@ def put(
     )
 )
 def arrange(
-    rows: npt.NDArray[Any],
-    connections: npt.NDArray[Any],
+    rows: Integers,
+    connections: SmallIntegers,
     made: int,
     start_ns: int,
     end_ns: int,
-    counts: npt.NDArray[Any],
-    places: npt.NDArray[Any],
-    arrived: npt.NDArray[Any],
-    arrived_connections: npt.NDArray[Any],
-    offsets: npt.NDArray[Any],
+    counts: Integers,
+    places: Integers,
+    arrived: Integers,
+    arrived_connections: SmallIntegers,
+    offsets: Integers,
 ) -> int:
     """Put what is received before `end_ns` into `arrived`, in order; move the rest to the front.
 

@@ -14,8 +14,10 @@ import numpy.typing as npt
 Records = npt.NDArray[np.void]
 Reals = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
+SmallIntegers = npt.NDArray[np.int32]
 Singles = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.uint8]
+FlagWords = npt.NDArray[np.uint16]
 
 # Kinds of events in a batch.
 LIQUIDATION: Final = 0

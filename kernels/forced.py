@@ -8,9 +8,6 @@ A full tape prints every order, in batches. The other two rules print one order 
 second, whosever position it was, once the second is over: the largest or the latest.
 """
 
-from typing import Any
-
-import numpy.typing as npt
 from numba import float64, int32, int64
 from numba.np.numpy_support import from_dtype
 
@@ -29,8 +26,10 @@ from kernels.dtypes import (
     SKEW_BACK,
     THRICE,
     TWICE,
+    Integers,
     Reals,
     Records,
+    SmallIntegers,
     event_dtype,
     showing_dtype,
     shown_row_dtype,
@@ -85,9 +84,9 @@ def split(
     whale_end: int,
     params: Records,
     table: Reals,
-    times: npt.NDArray[Any],
+    times: Integers,
     coins: Reals,
-    positions: npt.NDArray[Any],
+    positions: Integers,
 ) -> int:
     """Turn a second's forced coins of one contract into orders, sorted by time.
 
@@ -186,11 +185,11 @@ def split(
 )
 def send(
     events: Records,
-    connections: npt.NDArray[Any],
+    connections: SmallIntegers,
     made: int,
-    times: npt.NDArray[Any],
+    times: Integers,
     coins: Reals,
-    positions: npt.NDArray[Any],
+    positions: Integers,
     end: int,
     rule: int,
     push_ns: int,
@@ -204,7 +203,7 @@ def send(
     number: int,
     mark: float,
     params: Records,
-    seeds: npt.NDArray[Any],
+    seeds: Integers,
 ) -> int:
     """Print a second's orders of one contract as its venue does.
 

@@ -10,9 +10,7 @@ are does not depend on how they are printed, nor one asset on what befalls anoth
 """
 
 import math
-from typing import Any
 
-import numpy.typing as npt
 from numba import float64, int32, int64, types
 from numba.np.numpy_support import from_dtype
 
@@ -28,8 +26,11 @@ from kernels.dtypes import (
     OPEN_INTEREST,
     ROWS_OF_ASSET,
     TRADE,
+    FlagWords,
+    Integers,
     Reals,
     Records,
+    SmallIntegers,
     burst_dtype,
     event_dtype,
     showing_dtype,
@@ -90,9 +91,9 @@ _bursts = from_dtype(burst_dtype)[::1]
 )
 def show(
     tape: Records,
-    flags: npt.NDArray[Any],
-    releases: npt.NDArray[Any],
-    numbers: npt.NDArray[Any],
+    flags: FlagWords,
+    releases: SmallIntegers,
+    numbers: SmallIntegers,
     whales: Records,
     bursts: Records,
     first_second: int,
@@ -103,13 +104,13 @@ def show(
     books: Reals,
     profile: Reals,
     table: Reals,
-    times: npt.NDArray[Any],
+    times: Integers,
     coins: Reals,
-    positions: npt.NDArray[Any],
+    positions: Integers,
     events: Records,
-    connections: npt.NDArray[Any],
+    connections: SmallIntegers,
     depths: Reals,
-    progress: npt.NDArray[Any],
+    progress: Integers,
 ) -> None:
     """Show seconds of a tape until they end, or until the room for rows might not suffice.
 

@@ -22,6 +22,7 @@ from kernels.dtypes import (
     Records,
     event_dtype,
 )
+from monitor.simulate import dice
 from monitor.simulate.incidents import Rates
 from monitor.simulate.observation import VENUES
 from tests.showing import (
@@ -147,7 +148,7 @@ def test_arrange_sorts_and_keeps_the_rest(late_ms: list[int], held: int) -> None
 
 def test_uniform_follows_its_definition() -> None:
     """A stream is Marsaglia's multiply-with-carry, as whole numbers of any size give it."""
-    states = draws.seeds(3, np.random.default_rng(1))
+    states = dice.seeds(3, np.random.default_rng(1))
     for row, x in enumerate(states.tolist()):
         value = x
         for _ in range(200):
@@ -158,8 +159,8 @@ def test_uniform_follows_its_definition() -> None:
 
 def test_draws_have_the_moments_of_their_distributions() -> None:
     """Uniform, normal and lognormal draws have the mean and spread that they should."""
-    states = draws.seeds(1, np.random.default_rng(2))
-    table = draws.normal_table()
+    states = dice.seeds(1, np.random.default_rng(2))
+    table = dice.normal_table()
     flat = [draws.uniform(states, 0) for _ in range(20_000)]
     round_ = [draws.normal(states, 0, table) for _ in range(20_000)]
     sizes = [draws.lognormal(states, 0, table, 1.0, math.inf) for _ in range(20_000)]

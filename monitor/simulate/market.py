@@ -23,6 +23,7 @@ _OWN_SOURCES: Final = (
     "market.py",
     "regimes.py",
     "observation.py",
+    "dice.py",
     "negatives.py",
     "incidents.py",
     "troubles.py",

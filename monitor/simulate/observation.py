@@ -13,7 +13,6 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from kernels import draws
 from kernels.arrival import STEP_BITS, arrange
 from kernels.dtypes import (
     BANDS_BP,
@@ -29,6 +28,7 @@ from kernels.dtypes import (
     shown_venue_dtype,
 )
 from kernels.observation import show
+from monitor.simulate import dice
 from monitor.simulate.incidents import Incident, Natural, Rates
 from monitor.simulate.negatives import Negative
 from monitor.simulate.troubles import Troubles
@@ -239,11 +239,11 @@ class Observer:
         self._venues = _venues(config, generator)
         self._rows = np.zeros(assets * ROWS_OF_ASSET, shown_row_dtype)
         for name in ("seed_orders", "seed_arrivals", "seed_quotes"):
-            self._rows[name] = draws.seeds(len(self._rows), generator)
+            self._rows[name] = dice.seeds(len(self._rows), generator)
         self._tell_apart(mix or alike(assets, config.venues))
         self._usual = np.zeros((assets, 2))
         self._books = np.zeros((assets * ROWS_OF_ASSET, len(BANDS_BP)))
-        self._table = draws.normal_table()
+        self._table = dice.normal_table()
         self._profile = np.array(config.depth_profile)
         self._times = np.zeros(_MOST_ORDERS, np.int64)
         self._coins = np.zeros(_MOST_ORDERS)
@@ -363,5 +363,5 @@ def _venues(config: Observing, generator: np.random.Generator) -> Records:
         line["push_ns"] = venue.push_ms * 1_000_000
         line["poll_s"] = venue.poll_s
         line["reach"] = sum(band <= venue.reach_bp for band in BANDS_BP)
-    venues["seed"] = draws.seeds(len(venues), generator)
+    venues["seed"] = dice.seeds(len(venues), generator)
     return venues
