@@ -44,7 +44,7 @@ class Sketch:
         self.mark[onset:last, ladder // 2] = PRICE * (1.0 + sign * move * way)
         return self
 
-    def alarm(self, ladder: int, detected: int, ended: int, tier: str = "WAVE") -> "Sketch":
+    def alarm(self, ladder: int, detected: int, ended: int, tier: str = "ONSET") -> "Sketch":
         """An alarm of one tier, and of those below it."""
         for lower in TIERS[: TIERS.index(tier) + 1]:
             self.alarms[lower].append(Alarm(ladder, detected, ended))

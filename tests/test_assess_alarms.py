@@ -4,6 +4,7 @@ import msgspec
 
 from monitor.assess.alarms import NS, TIERS, read
 from monitor.assess.months import Alarm, Ending
+from monitor.detect.ladder import REFILLED
 from monitor.detect.verdict import Kind, State, Verdict
 from monitor.events import Position
 from tests import samples
@@ -20,6 +21,7 @@ def said(
     asset: str = "BTC",
     position: Position = Position.LONG,
     kind: Kind = Kind.CASCADE,
+    reason: str = "",
     chance: float = math.nan,
 ) -> Verdict:
     """A verdict at a second of the month."""
@@ -29,6 +31,7 @@ def said(
         position=position,
         kind=kind,
         state=state,
+        reason=reason,
         detected_ns=START_S * NS + int(at_s * NS),
         evidence=msgspec.structs.replace(verdict.evidence, rewave_probability=chance),
     )
@@ -40,7 +43,7 @@ def heard(*verdicts: Verdict) -> tuple[dict[str, tuple[Alarm, ...]], tuple[Endin
 
 
 def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
-    """Each tier's alarm ends with the episode; each wave is one that ends with its pause."""
+    """Each tier's alarm ends with the episode, but for ONSET, which ends with its pause."""
     alarms, endings = heard(
         said(100.5, State.NOTICE, kind=Kind.PRESSURE),
         said(150.0, State.BUILDING, kind=Kind.PRESSURE),
@@ -48,21 +51,63 @@ def test_a_whole_episode_is_one_alarm_of_each_tier() -> None:
         said(200.9, State.ONSET),
         said(261.0, State.CASCADING),
         said(900.0, State.EXHAUSTING, chance=0.4),
-        said(1000.0, State.CASCADING),
-        said(2000.0, State.EXHAUSTING, chance=0.4),
         said(2900.0, State.EXHAUSTED, chance=0.15),
     )
     assert alarms == {
         "NOTICE": (Alarm(0, 100, 2900),),
         "BUILDING": (Alarm(0, 150, 2900),),
-        "ONSET": (Alarm(0, 200, 2900),),
-        "WAVE": (Alarm(0, 200, 900), Alarm(0, 1000, 2000)),
+        "EPISODE": (Alarm(0, 200, 2900),),
+        "ONSET": (Alarm(0, 200, 900),),
     }
     assert endings == (
         Ending(0, 200, 900, "EXHAUSTING", 0.4),
-        Ending(0, 200, 2000, "EXHAUSTING", 0.4),
         Ending(0, 200, 2900, "EXHAUSTED", 0.15),
     )
+
+
+def test_a_bucket_filled_again_is_another_alarm_of_every_tier_but_the_episode() -> None:
+    """A wave is told whether it comes after a pause or within the cascade, after a lull."""
+    alarms, endings = heard(
+        said(200.0, State.ONSET),
+        said(261.0, State.CASCADING),
+        said(700.0, State.CASCADING, reason=REFILLED),
+        said(900.0, State.EXHAUSTING),
+        said(1000.0, State.CASCADING, reason=REFILLED),
+        said(2000.0, State.EXHAUSTING),
+        said(2900.0, State.EXHAUSTED),
+    )
+    below = (Alarm(0, 200, 700), Alarm(0, 700, 1000), Alarm(0, 1000, 2900))
+    assert alarms == {
+        "NOTICE": below,
+        "BUILDING": below,
+        "EPISODE": (Alarm(0, 200, 2900),),
+        "ONSET": (Alarm(0, 200, 700), Alarm(0, 700, 900), Alarm(0, 1000, 2000)),
+    }
+    assert [(e.onset, e.second) for e in endings] == [(200, 900), (200, 2000), (200, 2900)]
+
+
+def test_a_pause_that_is_revoked_raises_nothing() -> None:
+    """Where flow resumes without filling the bucket the episode goes on and no alarm is new."""
+    alarms, _ = heard(
+        said(200.0, State.ONSET),
+        said(900.0, State.EXHAUSTING),
+        said(1000.0, State.CASCADING),
+        said(1900.0, State.EXHAUSTING),
+        said(2900.0, State.EXHAUSTED),
+    )
+    assert alarms["ONSET"] == (Alarm(0, 200, 900),)
+    assert alarms["NOTICE"] == alarms["EPISODE"] == (Alarm(0, 200, 2900),)
+
+
+def test_a_wave_of_an_older_episode_is_an_alarm_of_the_month() -> None:
+    """The episode was raised before the month, its next wave in it."""
+    alarms, _ = heard(
+        said(-50.0, State.ONSET),
+        said(40.0, State.CASCADING, reason=REFILLED),
+        said(900.0, State.EXHAUSTED),
+    )
+    assert alarms["EPISODE"] == ()
+    assert alarms["ONSET"] == alarms["NOTICE"] == (Alarm(0, 40, 900),)
 
 
 def test_skipped_tiers_are_reached_all_the_same() -> None:
@@ -75,7 +120,7 @@ def test_skipped_tiers_are_reached_all_the_same() -> None:
 def test_pressure_that_goes_away_is_an_alarm_of_its_tier_alone() -> None:
     """A NOTICE that turns quiet raised no ONSET and ended no episode."""
     alarms, endings = heard(said(50.0, State.NOTICE), said(800.0, State.QUIET))
-    assert alarms == {"NOTICE": (Alarm(0, 50, 800),), "BUILDING": (), "ONSET": (), "WAVE": ()}
+    assert alarms == {"NOTICE": (Alarm(0, 50, 800),), "BUILDING": (), "EPISODE": (), "ONSET": ()}
     assert endings == ()
 
 

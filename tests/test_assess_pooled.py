@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from monitor.assess import pooled as room
+from monitor.assess.alarms import ONSET, TIERS
 from monitor.assess.months import Alarm, Ending
 from monitor.assess.pooled import pooled
 from monitor.assess.score import score
@@ -63,12 +64,12 @@ def test_the_market_is_scored_like_an_asset() -> None:
     sketch = two_assets()
     for ladder in (0, 2):
         sketch.cascade(ladder, 10_000, 100, 0.02)
-    alarms = {"NOTICE": (), "BUILDING": (), "ONSET": (Alarm(0, 10_049, 11_000),)}
+    alarms = dict.fromkeys(TIERS[:ONSET], ()) | {"ONSET": (Alarm(0, 10_049, 11_000),)}
     month = pooled(sketch.month(), alarms, (Ending(0, 10_049, 11_000, "EXHAUSTED", 0.2),))
     (episode,) = month_episodes(month)
     assert episode["share"] == pytest.approx(0.02, rel=2e-3)
     assert episode["move"] == pytest.approx(0.02, rel=2e-3)
     found = score(month)
     assert found.assets == 1
-    assert found.tiers.remaining[0, 2] == pytest.approx(0.5, abs=0.01)
+    assert found.tiers.remaining[0, ONSET] == pytest.approx(0.5, abs=0.01)
     assert found.ends.endings == {"EXHAUSTED": 1}

@@ -41,7 +41,7 @@ def test_regimes_come_in_order_and_the_mean_beside_them() -> None:
 def test_tiers_and_curves_are_told_by_name() -> None:
     """The detector's own statistic is among the curves, and every baseline."""
     found = summary(month())
-    assert list(found.macro.alerts) == ["NOTICE", "BUILDING", "ONSET", "WAVE"]
+    assert list(found.macro.alerts) == ["NOTICE", "BUILDING", "EPISODE", "ONSET"]
     assert list(found.macro.curves) == [s.name for s in STATISTICS]
     assert set(found.rivals) == {s.name for s in STATISTICS} - {DETECTOR.name}
 
