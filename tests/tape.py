@@ -41,8 +41,38 @@ START_S = 1_700_000_000
 ASSETS = ("BTC", "ETH")
 
 # The tapes of these tests press gently: a bucket that drains slowly and holds much shows every
-# step of the ladder within minutes.
-SLOW = Parameters(drain_per_min=0.25, full_level=1e6)
+# step of the ladder within minutes. What the tapes rest on stands here, so that other defaults
+# leave them alone.
+SLOW = Parameters(
+    drain_per_min=0.25,
+    contract_cap=0.5,
+    asset_cap=2.5,
+    notice_tier=3.0,
+    building_tier=4.0,
+    onset_tier=6.0,
+    full_level=1e6,
+    lull_s=60,
+    quiet_level=1.5,
+    quiet_hold_s=600,
+    cascading_after_s=60,
+    cascading_forced=10.0,
+    cascading_move_ratio=0.01,
+    cascading_interest_ratio=-0.005,
+    exhausting_rate_ratio=0.04,
+    exhausting_extreme_s=120,
+    exhausting_hold_s=20,
+    wave_rate_ratio=0.15,
+    wave_range_ratio=0.10,
+    exhausted_extreme_s=900,
+    flat_ratio=0.12,
+    interest_age_s=45,
+    unconfirmed_after_s=3600,
+    prior_scale_ratio=3e-4,
+    breadth_level=4.0,
+    breadth_ratio=0.30,
+    breadth_within_s=120,
+    breadth_lift=3.0,
+)
 
 
 # The log.

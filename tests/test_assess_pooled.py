@@ -64,7 +64,8 @@ def test_the_market_is_scored_like_an_asset() -> None:
     sketch = two_assets()
     for ladder in (0, 2):
         sketch.cascade(ladder, 10_000, 100, 0.02)
-    alarms = dict.fromkeys(TIERS[:ONSET], ()) | {"ONSET": (Alarm(0, 10_049, 11_000),)}
+    alarms: dict[str, tuple[Alarm, ...]] = dict.fromkeys(TIERS, ())
+    alarms["ONSET"] = (Alarm(0, 10_049, 11_000),)
     month = pooled(sketch.month(), alarms, (Ending(0, 10_049, 11_000, "EXHAUSTED", 0.2),))
     (episode,) = month_episodes(month)
     assert episode["share"] == pytest.approx(0.02, rel=2e-3)

@@ -16,10 +16,9 @@ from monitor.detect.context import context_of
 from monitor.detect.picture import paint
 from monitor.detect.verdict import Baseline, Kind, Phase, State, Verdict
 from monitor.events import MARKET, Position
-from monitor.parameters import Parameters
 from tests import tape, wide
 from tests.streams import examples
-from tests.tape import NS, START_S, WARM_S, lines, play, split, take, ticking
+from tests.tape import NS, SLOW, START_S, WARM_S, lines, play, split, take, ticking
 from tests.wide import ASSETS, cascade, warm_engine, warm_market, warm_state
 
 LONG = Position.LONG
@@ -86,7 +85,7 @@ def test_a_squeeze_of_shorts_is_the_markets_too() -> None:
 def test_breadth_brings_onset_earlier() -> None:
     """Where all assets are pressed the market needs three scales less, and its verdict says so."""
     entries = cascade(warm_market()).entries
-    narrow = play(warm_engine(Parameters(breadth_lift=0.0)), entries)
+    narrow = play(warm_engine(msgspec.structs.replace(SLOW, breadth_lift=0.0)), entries)
     broad = play(warm_engine(), entries)
     early, late = onset_of(broad), onset_of(narrow)
     assert early.detected_ns < late.detected_ns
