@@ -1,7 +1,7 @@
 """What the detector may be told: every constant of its rules, with unit and default.
 
-Defaults and their evidence: u is the asset's own scale, the 0.995 quantile of its forced share
-of open interest over 60 seconds. All tiers, caps and drains are multiples of u, so a venue
+Defaults and their evidence: u is the asset's own scale (kernels/scale.py), close to the 0.995
+quantile of its forced share of open interest over 60 seconds. All tiers, caps and drains are multiples of u, so a venue
 that prints only a constant part of its forced orders gives the same verdicts.
 """
 
@@ -28,8 +28,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         exhausting_rate_ratio: Forced share of 60 s over that since onset, at most.
         exhausting_extreme_s: Seconds without a new extreme.
         exhausting_hold_s: For how long all of it must hold, seconds.
-        wave_rate_ratio: 60-s share over that since onset that makes a new wave.
-        wave_range_ratio: New extreme beyond this part of the range that makes a new wave.
+        wave_rate_ratio: 60-s share over that since onset that revokes a pause.
+        wave_range_ratio: New extreme beyond this part of the range that revokes a pause.
         exhausted_extreme_s: Seconds without a new extreme before EXHAUSTED.
         flat_ratio: Slope of open interest over the steepest of the episode, at most, for flat.
         flat_slope_ratio_per_s: Slope so small that it is flat whatever came before.
@@ -57,15 +57,15 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         breadth_lift: What breadth adds to the level of the market's bucket, in u.
     """
 
-    drain_per_min: float = 3.0
+    drain_per_min: float = 1.75
     contract_cap: float = 0.5
     asset_cap: float = 2.5
-    notice_tier: float = 3.0
-    building_tier: float = 4.0
-    onset_tier: float = 6.0
+    notice_tier: float = 2.25
+    building_tier: float = 3.5
+    onset_tier: float = 5.0
     notice_confirmers: int = 2
     building_confirmers: int = 2
-    full_level: float = 12.0
+    full_level: float = 10.0
     lull_s: int = 60
     quiet_level: float = 1.5
     quiet_hold_s: int = 600
@@ -78,7 +78,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exhausting_hold_s: int = 20
     wave_rate_ratio: float = 0.15
     wave_range_ratio: float = 0.10
-    exhausted_extreme_s: int = 900
+    exhausted_extreme_s: int = 1080
     flat_ratio: float = 0.12
     flat_slope_ratio_per_s: float = 1e-6
     interest_age_s: int = 45
@@ -99,7 +99,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     late_order_s: int = 30
     follows_within_h: float = 72.0
     market_assets: int = 3
-    breadth_level: float = 4.0
+    breadth_level: float = 3.0
     breadth_ratio: float = 0.30
     breadth_within_s: int = 120
-    breadth_lift: float = 3.0
+    breadth_lift: float = 2.0
