@@ -60,12 +60,12 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_per_min: float = 1.75
     contract_cap: float = 0.5
     asset_cap: float = 2.5
-    notice_tier: float = 2.25
+    notice_tier: float = 2.5
     building_tier: float = 3.5
-    onset_tier: float = 5.0
+    onset_tier: float = 5.75
     notice_confirmers: int = 2
     building_confirmers: int = 2
-    full_level: float = 10.0
+    full_level: float = 11.0
     lull_s: int = 60
     quiet_level: float = 1.5
     quiet_hold_s: int = 600

@@ -119,7 +119,7 @@ def test_all_confirmers_can_hold_at_once() -> None:
     )
 
 
-@pytest.mark.parametrize(("seconds", "chance"), [*REWAVE, (0, 0.50), (120, 0.475), (9999, 0.11)])
+@pytest.mark.parametrize(("seconds", "chance"), [*REWAVE, (0, 0.33), (270, 0.32), (9999, 0.15)])
 def test_the_chance_of_another_wave_is_read_off_its_table(seconds: float, chance: float) -> None:
     """On the points as measured, between them on the line, outside at the ends."""
     assert rewave_probability(seconds) == pytest.approx(chance)

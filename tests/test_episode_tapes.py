@@ -87,7 +87,7 @@ def test_the_evidence_is_that_of_the_tape() -> None:
     assert found.move_ratio == pytest.approx(-0.0055, abs=1.5e-3)
     assert found.trigger_move_ratio == pytest.approx(-0.0055, abs=1e-3)
     assert found.largest_usd == pytest.approx(3.0 * 60_000.0, rel=0.02)
-    assert found.rewave_probability == pytest.approx(0.22, abs=0.01)
+    assert found.rewave_probability == pytest.approx(0.20, abs=0.01)
     assert (found.wave, found.follows) == (1, "")
     assert end.coverage.lower_bound, "venue beta publishes one order a second"
 
