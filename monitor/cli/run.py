@@ -5,7 +5,6 @@ import gc
 import importlib.metadata
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -47,7 +46,9 @@ def run(
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:
-    sys.exit(0)
+    # An exception might be swallowed by what it interrupts, or leave a loop half made, and
+    # there is nothing to be put away.
+    os._exit(0)
 
 
 def loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
