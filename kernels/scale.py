@@ -92,7 +92,7 @@ def _see_fall(
         short_share = short_total - falls["short_then"][row]
         usual = quantile.quantile(bins, mass, row, rules["quantile"][0])
         fall = 1.0 - index / falls["index_then"][row]
-        if max(long_share, short_share) >= max(usual, rules["least"][0]) and abs(fall) < 1.0:
+        if usual > 0.0 and max(long_share, short_share) >= usual and abs(fall) < 1.0:
             falls["printed"][row] += long_share + short_share
             falls["fallen"][row] += fall
     falls["begun"][row] = 1

@@ -60,8 +60,8 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     drain_per_min: float = 1.75
     contract_cap: float = 0.5
     asset_cap: float = 2.5
-    notice_tier: float = 2.5
-    building_tier: float = 3.5
+    notice_tier: float = 2.4
+    building_tier: float = 3.6
     onset_tier: float = 5.75
     notice_confirmers: int = 2
     building_confirmers: int = 2

@@ -163,7 +163,10 @@ def jobs(scope: Scope) -> list[Job]:
         found.append(Job(Purpose.INJECTED, plan))
     for regime in scope.regimes:
         plan = _plan(scope, regime, _PAIRS_FROM + _order(regime))
-        plan = msgspec.structs.replace(plan, days=scope.scaled_days, curves=False)
+        # A day longer: until u rests on an asset's own weeks alone, the prior is not scaled.
+        plan = msgspec.structs.replace(
+            plan, warm_days=scope.warm_days + 1, days=scope.scaled_days, curves=False
+        )
         for purpose, scale in (
             (Purpose.UNSCALED, 1.0),
             (Purpose.EXACT, EXACT_SCALE),
