@@ -62,13 +62,13 @@ def test_misfits_are_named_by_path(tmp_path: Path, text: str, messages: list[str
         ("[http]\nhost = ''", ["http.host: expected an address to listen on, was ''"]),
         ("[clock]\nspeed = 0", ["clock.speed: expected above 0, was 0.0"]),
         (
-            "[detector]\nbuilding_tier = 3",
+            "[detector]\nnotice_tier = 3\nbuilding_tier = 3",
             [
                 "detector.building_tier: expected above detector.notice_tier = 3.0, was 3.0",
             ],
         ),
         (
-            "[detector]\nonset_tier = 4",
+            "[detector]\nbuilding_tier = 4\nonset_tier = 4",
             ["detector.onset_tier: expected above detector.building_tier = 4.0, was 4.0"],
         ),
         ("[detector]\ncontract_cap = 0", ["detector.contract_cap: expected above 0, was 0.0"]),

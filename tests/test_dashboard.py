@@ -329,7 +329,7 @@ def test_query_has_data(
 
 
 def test_cascade_is_seen_in_words(observed: Prometheus) -> None:
-    """The ladder of the longs that broke goes from QUIET to CASCADING, and is shown alone."""
+    """The longs that broke are shown from QUIET to CASCADING; what stayed QUIET is not."""
     panel = PANELS["Ladders that left QUIET"]
     (target,) = panel["targets"]
 
@@ -343,9 +343,11 @@ def test_cascade_is_seen_in_words(observed: Prometheus) -> None:
         }
 
     running.until(lambda: "CASCADING" in shown().get(("BTC", "long"), []), WITHIN_S)
-    (words,) = shown().values()
-    assert words[0] == "QUIET"
-    assert words[-1] == "CASCADING" or "EXHAUSTING" in words
+    ladders = shown()
+    broken = ladders["BTC", "long"]
+    assert broken[-1] == "CASCADING" or "EXHAUSTING" in broken
+    # Other assets fall with it, some of them far enough.
+    assert all(words[0] == "QUIET" and len(words) > 1 for words in ladders.values())
 
 
 def test_longs_are_what_was_forced(observed: Prometheus) -> None:
