@@ -298,7 +298,7 @@ agents_dtype = np.dtype(
         ("forced_spot", np.float64),
         ("forced_basis", np.float64),
         ("log_vol", np.float64),
-        ("speed", np.float64),  # mean return of the last minute, per second
+        ("speed", np.float64),  # mean return of the last 20 s or so, per second
         ("hurry", np.float64),  # mean square of it over the usual one
         ("thin", np.float64),  # log of depth over calm depth
         ("appetite", np.float64),

@@ -273,8 +273,8 @@ def live(
                     shorts[a, place] = 0.0
                 g["mark_bin"] += 1
 
-            # What forced orders moved for good fades out of the comparison in hours: new positions
-            # are opened at the price as it is.
+            # What forced orders moved for good fades out of the comparison in half an hour: new
+            # positions are opened at the price as it is.
             g["forced_worth"] -= g["forced_worth"] / 1800.0
 
             # Open interest.
