@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from kernels import scoring
 from monitor.assess import pooled as room
 from monitor.assess.alarms import ONSET, TIERS
 from monitor.assess.months import Alarm, Ending
@@ -74,3 +75,14 @@ def test_the_market_is_scored_like_an_asset() -> None:
     assert found.assets == 1
     assert found.tiers.remaining[0, ONSET] == pytest.approx(0.5, abs=0.01)
     assert found.ends.endings == {"EXHAUSTED": 1}
+
+
+def test_a_cascade_of_one_asset_is_none_of_the_market() -> None:
+    """No alarm is asked for where one asset makes four fifths of it; two that share it count."""
+    alone = pooled(two_assets().cascade(2, 10_000, 100, 0.02).month(), {})
+    (episode,) = month_episodes(alone)
+    assert episode["share"] == pytest.approx(0.015, rel=5e-3)
+    assert episode["rank"] == scoring.OTHER
+    both = two_assets().cascade(0, 10_000, 100, 0.02).cascade(2, 10_000, 100, 0.02)
+    (episode,) = month_episodes(pooled(both.month(), {}))
+    assert episode["rank"] == scoring.POSITIVE

@@ -3,6 +3,9 @@
 An asset counts by its part of all open interest in US dollars at the second: the market's forced
 share is the mean of its assets' so weighted, its mark an index of their weighted returns (100 at
 the start), its open interest a chain of their weighted changes (1 at the start).
+
+An episode of which one asset makes four fifths or more is that asset's, not the market's: no
+alarm of the market is asked for there, and one is not false.
 """
 
 from typing import Final
@@ -11,8 +14,10 @@ import numpy as np
 
 from kernels.dtypes import Reals
 from monitor.assess.months import Alarm, Ending, Month, Shares
+from monitor.assess.truth import month_episodes
 
 START_PRICE: Final = 100.0
+ALONE: Final = 0.8  # part of an episode from which on one asset makes it
 _ROWS: Final = 86_400
 
 
@@ -49,7 +54,7 @@ def pooled(
         price, level = prices[-1], levels[-1]
         mark[rows, 0] = np.exp(prices[-len(fresh) :])
         interest[rows, 0] = np.exp(levels[-len(fresh) :])
-    return Month(
+    market = Month(
         regime=month.regime,
         forced=forced,
         endogenous=endogenous,
@@ -58,6 +63,15 @@ def pooled(
         alarms=alarms,
         endings=endings,
     )
+    # An episode counts as its own cause by this column alone.
+    for episode in month_episodes(market):
+        position, onset = int(episode["ladder"]), int(episode["onset"])
+        rows = slice(onset, int(episode["end"]) + 1)
+        usd = month.mark[onset].astype(np.float64) * month.interest[onset]
+        parts = month.forced[rows, position::2].sum(axis=0, dtype=np.float64) * usd
+        if parts.max() >= ALONE * parts.sum():
+            endogenous[rows, position] = 0.0
+    return market
 
 
 def _weighted(values: Shares, weights: Reals) -> Reals:
