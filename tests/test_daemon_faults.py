@@ -81,17 +81,24 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Seen:
     directory = tmp_path_factory.mktemp("faults")
     it = Seen()
     with (
-        running.market(onset_s=70) as market,
+        running.market(onset_s=180) as market,  # long after silence has been told
         running.monitor(directory, running.settings(market, directory, None)) as daemon,
     ):
         daemon.until_told("started")
         daemon.until(lambda: all_flow(daemon), 30, "for every stream to flow")
         it.streams.update(labels["venue"] for labels, _ in daemon.series("liqmon_stream_flowing"))
+        ill = sum(it.streams[venue] for venue in FAULTY)
         before = market.counts()
         began = time.monotonic()
         for fault in FAULTS:
             market.fault(fault)
-        daemon.until(lambda: set(daemon.ready()[1]) >= FAULTY, 30, "for the faulty ones")
+        daemon.until(
+            lambda: (
+                set(daemon.ready()[1]) >= FAULTY and len(told(daemon, "stream stopped")) >= ill
+            ),
+            30,
+            "for the faulty ones",
+        )
         it.frames = frames(daemon)
         daemon.until_told("state changed", state="ONSET")
         it.ready, it.later = daemon.ready(), frames(daemon)
