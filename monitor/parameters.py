@@ -1,8 +1,9 @@
 """What the detector may be told: every constant of its rules, with unit and default.
 
 Defaults and their evidence: u is the asset's own scale (kernels/scale.py), close to the 0.995
-quantile of its forced share of open interest over 60 seconds. All tiers, caps and drains are multiples of u, so a venue
-that prints only a constant part of its forced orders gives the same verdicts.
+quantile of its forced share of open interest over 60 seconds. All tiers, caps and drains are
+multiples of u, so a venue that prints only a constant part of its forced orders gives the same
+verdicts. Tiers, drain and waits come from training seeds (docs/detection-quality.md).
 """
 
 import msgspec

@@ -24,6 +24,7 @@ from monitor.assess.pooled import pooled
 from monitor.assess.results import Figure, Figures, Gate, Results
 from monitor.assess.scope import (
     CRASH,
+    DEFAULTS,
     EXACT_SCALE,
     ROUND_SCALE,
     USUAL_MARKET,
@@ -190,7 +191,7 @@ class Done:
 
 def live_job(job: Job, progress: Callable[[int], object]) -> Done:
     """Live through one world and score it; progress is told by the day."""
-    found = live(job.plan, Parameters(), lambda _passed: progress(1))
+    found = live(job.plan, job.parameters, lambda _passed: progress(1))
     month = found.month
     scored = market = None
     if job.purpose in {Purpose.USUAL, Purpose.THINNED, Purpose.INJECTED}:
@@ -220,6 +221,7 @@ def simulate(
     processes: int,
     progress: Callable[[int], object] = lambda _days: None,
     *,
+    parameters: Parameters = DEFAULTS,
     resamples: int = RESAMPLES,
 ) -> Simulated:
     """Live through every world of a scope.
@@ -228,13 +230,14 @@ def simulate(
         scope: What to live through.
         processes: How many at once; each takes about 1.5 GB with whole months.
         progress: Called with the number of days that have passed in any world.
+        parameters: Of the detector.
         resamples: How often symbol-months are drawn again.
 
     Raises:
         ConfigError: There are no seeds for so much.
         MeasureError: A process died.
     """
-    wanted = jobs(scope)
+    wanted = jobs(scope, parameters)
     tasks = [*wanted, *((USUAL_MARKET, CRASH) if scope.calibrated else ())]
     longest = sorted(range(len(tasks)), key=lambda k: -tasks[k].cost)
     found = crew.share(do, [tasks[k] for k in longest], processes, progress)

@@ -12,6 +12,7 @@ import msgspec
 
 from monitor.assess.worlds import Plan
 from monitor.errors import ConfigError
+from monitor.parameters import Parameters
 from monitor.simulate.regimes import BASE, REGIMES
 
 HELD_OUT: Final = 10_000
@@ -25,6 +26,7 @@ _PAIRS_FROM: Final = 90
 # value keeps its place within its bin, and all that differs is rounding; the second is not.
 EXACT_SCALE: Final = 1.02**-150
 ROUND_SCALE: Final = 0.05
+DEFAULTS: Final = Parameters()
 
 
 class Purpose(StrEnum):
@@ -72,10 +74,11 @@ class Scope(msgspec.Struct, frozen=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """One world to live through."""
+    """One world to live through, with a detector told this."""
 
     purpose: Purpose
     plan: Plan
+    parameters: Parameters = DEFAULTS
 
     @property
     def days(self) -> int:
@@ -136,8 +139,8 @@ def quick(regimes: tuple[str, ...], seed: int = 0, *, held_out: bool = True) -> 
     )
 
 
-def jobs(scope: Scope) -> list[Job]:
-    """Every world of an evaluation.
+def jobs(scope: Scope, parameters: Parameters = DEFAULTS) -> list[Job]:
+    """Every world of an evaluation of a detector that was told these parameters.
 
     Raises:
         ConfigError: There are no seeds, or no regimes, for so much.
@@ -156,11 +159,14 @@ def jobs(scope: Scope) -> list[Job]:
         for regime in scope.regimes:
             plan = _plan(scope, regime, _place(regime, world))
             thinned = msgspec.structs.replace(plan, thin_full=True, curves=False)
-            found += [Job(Purpose.USUAL, plan), Job(Purpose.THINNED, thinned)]
+            found += [
+                Job(Purpose.USUAL, plan, parameters),
+                Job(Purpose.THINNED, thinned, parameters),
+            ]
     for world in range(scope.injected_worlds):
         plan = _plan(scope, BASE.name, _INJECTED_FROM + world)
         plan = msgspec.structs.replace(plan, injections=scope.injections, curves=False)
-        found.append(Job(Purpose.INJECTED, plan))
+        found.append(Job(Purpose.INJECTED, plan, parameters))
     for regime in scope.regimes:
         plan = _plan(scope, regime, _PAIRS_FROM + _order(regime))
         # A day longer: until u rests on an asset's own weeks alone, the prior is not scaled.
@@ -172,7 +178,8 @@ def jobs(scope: Scope) -> list[Job]:
             (Purpose.EXACT, EXACT_SCALE),
             (Purpose.ROUND, ROUND_SCALE),
         ):
-            found.append(Job(purpose, msgspec.structs.replace(plan, scale=scale)))
+            scaled = msgspec.structs.replace(plan, scale=scale)
+            found.append(Job(purpose, scaled, parameters))
     return found
 
 

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 from rich.table import Table
 
 from monitor.bench import machine
+from monitor.config.loading import load
 from monitor.errors import MeasureError
 from monitor.parameters import Parameters
 
@@ -58,6 +59,16 @@ def evaluate(
             "--quick", help="Three minutes: few worlds, short months, gates judged by value."
         ),
     ] = False,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config",
+            "-c",
+            exists=True,
+            dir_okay=False,
+            help="Evaluate the detector as this file sets it, not the default one.",
+        ),
+    ] = None,
     train: Annotated[
         bool, typer.Option("--train", help="Use seeds kept for tuning, not the held-out ones.")
     ] = False,
@@ -89,6 +100,7 @@ def evaluate(
     from monitor.simulate.market import digest  # noqa: PLC0415
 
     began_s = time.monotonic()
+    parameters = load(config, os.environ).detector if config else Parameters()
     named = tuple(dict.fromkeys(regime or ()))
     covered = None
     wanted: list[scope.Job] = []
@@ -97,20 +109,21 @@ def evaluate(
             covered = scope.quick(named, seed, held_out=not train)
         else:
             covered = scope.full(named, months, seed, held_out=not train)
-        wanted = scope.jobs(covered)
-    past, reason = _history(suite, data)
-    lived = _simulated(covered, sum(job.days for job in wanted), jobs) if covered else None
+        wanted = scope.jobs(covered, parameters)
+    past, reason = _history(suite, data, parameters)
+    days = sum(job.days for job in wanted)
+    lived = _simulated(covered, days, jobs, parameters) if covered else None
     here = machine.look()
     found = evaluation.Evaluation(
         schema_version=evaluation.SCHEMA_VERSION,
-        command=_command(suite, covered),
+        command=_command(suite, covered, config),
         commit=here.commit or None,
         machine=evaluation.Machine(here.cpu, here.cores),
         duration_s=round(time.monotonic() - began_s, 1),
         simulator_digest=digest(),
         scope=covered,
         seeds=evaluation.seeds(wanted),
-        parameters=Parameters(),
+        parameters=parameters,
         **({name: getattr(lived, name) for name in lived.__struct_fields__} if lived else {}),
         history=past,
         history_reason=reason,
@@ -126,21 +139,23 @@ def evaluate(
         raise typer.Exit(1)
 
 
-def _history(suite: Suite, data: Path | None) -> tuple["History | None", str]:
+def _history(
+    suite: Suite, data: Path | None, parameters: Parameters
+) -> tuple["History | None", str]:
     """Figures of recorded data; or, where nobody asked for them alone, why there are none."""
     from monitor.assess.history import evaluate_history  # noqa: PLC0415 - see the command
 
     if suite is Suite.SIMULATOR:
         return None, "not asked for"
     try:
-        return evaluate_history(data or RECORDED, Parameters()), ""
+        return evaluate_history(data or RECORDED, parameters), ""
     except MeasureError:
         if suite is Suite.HISTORY or data is not None:
             raise
         return None, "no recorded data beside the project"
 
 
-def _simulated(covered: "Scope", days: int, jobs: int) -> "Simulated":
+def _simulated(covered: "Scope", days: int, jobs: int, parameters: Parameters) -> "Simulated":
     from monitor.assess import evaluation  # noqa: PLC0415 - see the command
 
     with Progress(
@@ -157,10 +172,11 @@ def _simulated(covered: "Scope", days: int, jobs: int) -> "Simulated":
             covered,
             jobs or len(os.sched_getaffinity(0)),
             lambda passed: progress.advance(task, passed),
+            parameters=parameters,
         )
 
 
-def _command(suite: Suite, covered: "Scope | None") -> str:
+def _command(suite: Suite, covered: "Scope | None", config: Path | None) -> str:
     """What to type for the same again."""
     words = ["liqmon", "evaluate", "--suite", suite.value]
     if covered is not None:
@@ -172,6 +188,8 @@ def _command(suite: Suite, covered: "Scope | None") -> str:
         words += ["--seed", str(covered.seed)]
         if not covered.held_out:
             words += ["--train"]
+    if config is not None:
+        words += ["--config", config.name]
     return " ".join(words)
 
 
