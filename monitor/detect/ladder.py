@@ -10,7 +10,7 @@ new forced flow.
 
 Rules and defaults follow the measured reference of the project's detection notes: a call that
 forced flow is over within three minutes of the extreme is followed by another wave more often
-than not, hence two states, EXHAUSTING (revocable) and EXHAUSTED (after fifteen minutes), and
+than not, hence two states, EXHAUSTING (revocable) and EXHAUSTED (after eighteen minutes), and
 open interest that is stale or not known never counts as flat.
 
 A bucket holds no more than it takes to tell a wave: it stops filling at `full_level`, so that
