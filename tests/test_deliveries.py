@@ -4,14 +4,26 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kernels.dtypes import LIQUIDATION, TRADE, event_dtype
-from monitor.assess.deliveries import Deliveries
-from monitor.assess.passage import without_repeats
+from kernels.dtypes import LIQUIDATION, TRADE, Records, event_dtype
+from monitor.assess.deliveries import Deliveries, Numbers
 from monitor.detect.repeats import Repeats
 from monitor.simulate.incidents import Rates
 from tests.showing import START, by_event, changed, full, observer, orders, shown, tape
 
 NS = 1_000_000_000
+
+
+def without_repeats(events: Records, connections: Numbers, repeats: list[Repeats]) -> Records:
+    """The rule itself, order by order; what each venue (row) has delivered is in `repeats`."""
+    kept = []
+    for event, connection in zip(events, connections.tolist(), strict=True):
+        key = tuple(event[name].item() for name in ("row", "position", "event_ns", "a", "b"))
+        kept.append(
+            event["kind"] != LIQUIDATION
+            or not repeats[event["venue"]].is_repeat(key, connection, int(event["received_ns"]))
+        )
+    return events[np.array(kept, np.bool_)]
+
 
 deliveries = st.lists(
     st.tuples(
@@ -47,6 +59,20 @@ def test_what_is_new_is_what_the_detector_takes(
         one.new(rows[start:end], numbers[start:end]) for start, end in itertools.pairwise(edges)
     ]
     assert np.concatenate(pieces).tobytes() == expected.tobytes()
+
+
+def test_an_order_that_another_connection_delivered_is_left_out() -> None:
+    """Equal orders of one connection all count, those of a second one only beyond them."""
+    events = np.zeros(6, event_dtype)
+    events["received_ns"] = START * NS + np.arange(6)
+    events["kind"][5] = TRADE
+    events["venue"][4] = 1
+    found = Deliveries()
+    kept = found.new(events, np.array([1, 1, 2, 2, 2, 2], np.int32))
+    assert (kept["received_ns"] - START * NS).tolist() == [0, 1, 4, 5]
+    events["received_ns"] += 6
+    again = found.new(events, np.full(6, 3, np.int32))
+    assert (again["received_ns"] - START * NS - 6).tolist() == [2, 3, 5]
 
 
 def test_overlaps_of_a_stormy_day_are_taken_out() -> None:

@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 
 from kernels import dtypes
 from kernels.dtypes import Reals, Records
-from monitor.assess.passage import Passage, Record, without_repeats, world_engine
+from monitor.assess.passage import Passage, Record, world_engine
 from monitor.detect import snapshot
 from monitor.detect.engine import Engine
 from monitor.detect.ladder import EPISODE_STATES, Signals, least_level, next_step
-from monitor.detect.repeats import Repeats
 from monitor.detect.verdict import State, Verdict
 from monitor.events import Position
 from monitor.parameters import Parameters
@@ -369,20 +368,6 @@ def test_verdicts_say_which_streams_were_missing() -> None:
     verdicts = Passage(core).live(found.events, found.depths, until, missing=("okx/public",))
     assert len({verdict.state for verdict in verdicts}) > 3
     assert {verdict.coverage.missing for verdict in verdicts} == {("okx/public",)}
-
-
-def test_an_order_that_another_connection_delivered_is_left_out() -> None:
-    """Equal orders of one connection all count, those of a second one only beyond them."""
-    events = np.zeros(6, dtypes.event_dtype)
-    events["received_ns"] = START_S * NS + np.arange(6)
-    events["kind"][5] = dtypes.TRADE
-    events["venue"][4] = 1
-    connections = np.array([1, 1, 2, 2, 2, 2], np.int32)
-    repeats = [Repeats(), Repeats()]
-    kept = without_repeats(events, connections, repeats)
-    assert (kept["received_ns"] - START_S * NS).tolist() == [0, 1, 4, 5]
-    again = without_repeats(events, np.full(6, 3, np.int32), repeats)
-    assert (again["received_ns"] - START_S * NS).tolist() == [2, 3, 5]
 
 
 PROGRAM = """

@@ -8,13 +8,11 @@ the same.
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from kernels import dtypes, passage
+from kernels import passage
 from kernels.dtypes import Reals, Records
 from monitor.detect.engine import Engine
 from monitor.detect.ladder import least_level
-from monitor.detect.repeats import Repeats
 from monitor.detect.verdict import State, Verdict
 from monitor.instruments import Instrument, Unit
 from monitor.parameters import Parameters
@@ -208,21 +206,3 @@ class Passage:
         for ladder, quiet_s in zip(self.engine.judge.ladders, self._quiet_s.tolist(), strict=True):
             if quiet_s >= 0:
                 ladder.quiet_s = quiet_s
-
-
-def without_repeats(
-    events: Records, connections: npt.NDArray[np.int32], repeats: list[Repeats]
-) -> Records:
-    """Leave out forced orders that another connection of their venue delivered before.
-
-    Args:
-        events: In order of arrival.
-        connections: By event, the connection that delivered it.
-        repeats: What each venue has delivered lately, by venue row; goes on from call to call.
-    """
-    kept = np.ones(len(events), np.bool_)
-    for place in np.flatnonzero(events["kind"] == dtypes.LIQUIDATION).tolist():
-        received_ns, event_ns, coins, usd, row, _, position, venue, _ = events[place].item()
-        key = (str(row), str(position), event_ns, coins, usd)
-        kept[place] = not repeats[venue].is_repeat(key, int(connections[place]), received_ns)
-    return events if kept.all() else events[kept]

@@ -13,9 +13,9 @@ import numpy as np
 
 from kernels.dtypes import Records, shock_dtype
 from monitor.assess import alarms
+from monitor.assess.deliveries import Deliveries
 from monitor.assess.months import Injection, Month, injection
-from monitor.assess.passage import Passage, Record, without_repeats, world_engine
-from monitor.detect.repeats import Repeats
+from monitor.assess.passage import Passage, Record, world_engine
 from monitor.detect.verdict import Verdict
 from monitor.parameters import Parameters
 from monitor.simulate.market import World
@@ -104,7 +104,7 @@ def live(
     )
     engine = world_engine(plan.assets, parameters, EPOCH_S)
     passage = Passage(engine)
-    repeats = [Repeats() for _ in range(3)]
+    deliveries = Deliveries()
     record = Record(seconds if plan.curves else 0, plan.assets)
     truth = _Truth(seconds, plan.assets)
     verdicts: list[Verdict] = []
@@ -112,7 +112,7 @@ def live(
         second = start_s + at
         tape = world.chunk(CHUNK_S)
         seen = observer.chunk(tape, second)
-        events = without_repeats(seen.events, seen.connections, repeats)
+        events = deliveries.new(seen.events, seen.connections)
         kept = None
         if at >= 0:
             truth.take(tape, at)
