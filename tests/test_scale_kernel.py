@@ -322,6 +322,14 @@ def test_a_quiet_quarter_hour_is_not_looked_at() -> None:
     assert lived(both, QUARTERS).fallen() == (0.0, 0.0)
 
 
+def test_without_a_usual_print_no_fall_counts() -> None:
+    """While the usual minute prints nothing, no quarter hour is one in which much was printed."""
+    silent = [one._replace(shares_60s=(0.0, 0.0)) for one in burst(1e-4, 1e-3)]
+    rig = lived(silent, QUARTERS)
+    assert rig.fallen() == (0.0, 0.0)
+    assert rig.own() == QUARTERS.least
+
+
 def test_what_an_episode_holds_is_held() -> None:
     """A frozen asset's scale stays as it is, while what it rests on goes on."""
     tape = samples(2, 60)
