@@ -15,13 +15,14 @@ import msgspec
 
 from monitor.assess import alarms, calibration, crew
 from monitor.assess.calibration import Calibration
-from monitor.assess.gates import gate, unchanged, under
+from monitor.assess.gates import gate, hold, unchanged, under
 from monitor.assess.history import History
 from monitor.assess.months import Alarm
 from monitor.assess.negatives import Verdicts
 from monitor.assess.october import Crash, crash
 from monitor.assess.pooled import pooled
 from monitor.assess.results import Figure, Figures, Gate, Results
+from monitor.assess.rewave import FINAL
 from monitor.assess.scope import (
     CRASH,
     DEFAULTS,
@@ -266,16 +267,19 @@ def _gathered(
             (of[Purpose.UNSCALED], of[Purpose.ROUND]),
         )
     )
+    usual = _scored(of[Purpose.USUAL])
+    calls = sum(month.ends.endings.get(FINAL, 0) for month in usual)
     extra = (
+        hold(wanted[0].parameters, calls),
         unchanged("same_alarms_when_scaled", exact),
         *under("thinned", [one for one in thinned.gates if not _of_injections(one)]),
     )
-    months = with_injected(_scored(of[Purpose.USUAL]), _scored(of[Purpose.INJECTED]))
+    months = with_injected(usual, _scored(of[Purpose.INJECTED]))
     results = summarise(months, resamples=resamples, seed=scope.seed, extra=extra)
     if scope.quick:
         results = msgspec.structs.replace(results, gates=by_value(results.gates))
     days = scope.scaled_days * scope.assets * len(exact)
-    usual = [one for one in done if isinstance(one, Calibration)]
+    markets = [one for one in done if isinstance(one, Calibration)]
     crashes = [one for one in done if isinstance(one, Crash)]
     return Simulated(
         simulator=results,
@@ -283,7 +287,7 @@ def _gathered(
         scaled=Scaled(rescaled(EXACT_SCALE, exact, days), rescaled(ROUND_SCALE, rounded, days)),
         market=Side(market.regimes, market.macro),
         lived_days=sum(job.days * job.plan.assets for job in wanted),
-        calibration=Calibrated(usual[0], crashes[0]) if usual and crashes else None,
+        calibration=Calibrated(markets[0], crashes[0]) if markets and crashes else None,
     )
 
 

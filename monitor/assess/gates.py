@@ -12,10 +12,12 @@ import msgspec
 from monitor.assess import results
 from monitor.assess.months import Alarm
 from monitor.assess.results import Figure, Figures, Gate, Negatives, Rival
+from monitor.parameters import Parameters
 from monitor.simulate.negatives import NegativeKind
 
 ENOUGH: Final = 50
 INJECTIONS: Final = 300
+MOST_HOLD_S: Final = 1200
 
 NEVER: Final = frozenset(NegativeKind) - {
     NegativeKind.FUNDING_BURST,
@@ -67,6 +69,17 @@ def unchanged(
     """That each of some months has the same alarms of every tier twice over."""
     differing = sum(first != second for first, second in pairs)
     return gate(name, Figure(float(differing), None, None, len(pairs)), "<=", 0.0)
+
+
+def hold(parameters: Parameters, calls: int) -> Gate:
+    """That the end is not bought with a long wait: it is no measurement but holds for all calls.
+
+    Args:
+        parameters: Of the detector that was evaluated.
+        calls: How many EXHAUSTED there were.
+    """
+    waited = Figure(float(parameters.exhausted_extreme_s), None, None, max(1, calls))
+    return gate("exhausted_hold_s", waited, "<=", MOST_HOLD_S)
 
 
 def under(prefix: str, found: Sequence[Gate]) -> tuple[Gate, ...]:

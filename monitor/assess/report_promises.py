@@ -18,6 +18,7 @@ _WORDS: Final = {
     "notice_share_to_come_given_hit": "share still to come at NOTICE, median of hits",
     "notice_false_alarms": "false NOTICEs a symbol-month",
     "exhausted_rewave": "another wave after EXHAUSTED",
+    "exhausted_hold_s": "seconds without a new extreme before EXHAUSTED",
     "exhausted_missed": "ends of alarmed cascades missed",
     "rewave_calibration_error": "published chance of another wave, off by",
     "same_alarms_when_scaled": "worlds whose alarms differ with all prints scaled",
