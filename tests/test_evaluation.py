@@ -213,8 +213,8 @@ def test_only_what_is_needed_of_a_world_is_kept(
 def made_of(job: Job) -> Done:
     """A month that tells what it was lived through for."""
     alarms: dict[str, tuple[Alarm, ...]] = {tier: (Alarm(0, 5, 9),) for tier in TIERS}
-    if job.purpose is Purpose.ROUND:
-        alarms["NOTICE"] = (Alarm(0, 5, 8),)
+    if job.purpose in {Purpose.EXACT, Purpose.ROUND}:
+        alarms["ONSET" if job.purpose is Purpose.EXACT else "NOTICE"] = (Alarm(0, 5, 8),)
     drawn = sketch(10_000) if job.purpose is Purpose.THINNED else sketch(10_000, 15_000)
     drawn.regime = job.plan.regime
     if job.purpose is Purpose.INJECTED:
@@ -257,12 +257,13 @@ def test_every_world_counts_where_it_belongs(monkeypatch: pytest.MonkeyPatch) ->
     assert [one.alerts["ONSET"].groups["all"].recall.n for one in macros] == [8, 4, 8]
     assert found.simulator.negatives["side_flip"].injected == 1
     assert (found.scaled.exact.worlds, found.scaled.exact.days) == (2, 4)
-    assert found.scaled.exact.differing == dict.fromkeys(TIERS, 0)
+    assert found.scaled.exact.differing == {**dict.fromkeys(TIERS, 0), "ONSET": 4}
     assert found.scaled.round.differing == {**dict.fromkeys(TIERS, 0), "NOTICE": 4}
     assert found.lived_days == 2 * 2 * 2 * 17 + 17 + 2 * 3 * 17
     assert found.calibration == sample().calibration
-    (kept,) = [one for one in found.simulator.gates if one.gate == "exhausted_hold_s"]
-    assert (kept.value, kept.n) == (Parameters().exhausted_extreme_s, 4)
+    kept = {one.gate: one for one in found.simulator.gates}
+    assert (kept["same_alarms_when_scaled"].value, kept["same_alarms_when_scaled"].n) == (2.0, 2)
+    assert kept["exhausted_hold_s"].n == 4
 
 
 def test_the_market_is_measured_only_where_that_is_asked_for(
