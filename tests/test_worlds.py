@@ -18,8 +18,9 @@ EAGER = Parameters(
     building_tier=1.5,
     onset_tier=2.0,
     quiet_level=0.5,
-    quiet_hold_s=120,
-    prior_scale_ratio=4e-5,
+    quiet_hold_s=30,
+    exhausted_extreme_s=240,
+    prior_scale_ratio=1e-4,
 )
 TRUTH = ("forced", "endogenous", "mark", "interest")
 SEEN = ("level", "share", "usd", "orders", "price", "interest_index")
