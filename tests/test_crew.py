@@ -52,9 +52,9 @@ def test_jobs_are_under_way_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("work", "jobs", "said"),
     [
-        (working.leave, [0, 3, 0], "a process died at job 2 of 3, exit code 3: too little"),
+        (working.leave, [0, 3, 0], "a process died at job 2 of 3, exit code 3: its error"),
         (working.kill, [0, 0], r"a process died at job [12] of 2, exit code -9: too little"),
-        (working.fail, [0, 0], r"a process died at job [12] of 2, exit code 1: too little"),
+        (working.fail, [0, 0], r"a process died at job [12] of 2, exit code 1: its error"),
     ],
 )
 def test_a_process_that_dies_is_noticed(

@@ -285,6 +285,7 @@ def test_recorded_data_that_was_asked_for_must_be_there(
         (("--data", "/nowhere/at/all"), "Usage: liqmon evaluate"),
         (("--config", "/nowhere/at/all"), "Usage: liqmon evaluate"),
         (("--out", "/"), "Usage: liqmon evaluate"),
+        (("--out", "/nowhere/at/all"), "liqmon: --out /nowhere/at/all: No such file"),
     ],
 )
 def test_what_cannot_be_asked_for_is_exit_code_2(

@@ -4,6 +4,7 @@ Each process holds one end of a pipe; the other end is held here alone, so that 
 outlives the one that started it, and one that dies is noticed at once.
 """
 
+import contextlib
 import multiprocessing
 import signal
 from collections.abc import Callable, Sequence
@@ -84,7 +85,8 @@ class _Crew(Generic[J, R]):
         if self.waiting:
             number = self.waiting.pop()
             self.lines[line] = (process, number)
-            line.send(self.jobs[number])
+            with contextlib.suppress(OSError):  # one that died meanwhile is heard of next
+                line.send(self.jobs[number])
         else:
             line.close()
 
@@ -94,9 +96,11 @@ class _Crew(Generic[J, R]):
             word, said = line.recv()
         except (EOFError, OSError):
             process.join()
+            killed = (process.exitcode or 0) < 0
+            why = "too little memory for so many at once?" if killed else "its error stands above"
             raise MeasureError(
                 f"a process died at job {number + 1} of {len(self.jobs)}, exit code "
-                f"{process.exitcode}: too little memory for so many at once?"
+                f"{process.exitcode}: {why}"
             ) from None
         if word == _DONE:
             self.results[number] = said

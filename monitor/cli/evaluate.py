@@ -5,7 +5,7 @@ import sys
 import time
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import msgspec
 import typer
@@ -15,7 +15,7 @@ from rich.table import Table
 
 from monitor.bench import machine
 from monitor.config.loading import load
-from monitor.errors import MeasureError
+from monitor.errors import ConfigError, MeasureError
 from monitor.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -100,6 +100,8 @@ def evaluate(
     from monitor.simulate.market import digest  # noqa: PLC0415
 
     began_s = time.monotonic()
+    if out is not None:
+        _keep(out, b"", "ab")  # rather than find out when all is done
     parameters = load(config, os.environ).detector if config else Parameters()
     named = tuple(dict.fromkeys(regime or ()))
     covered = None
@@ -129,14 +131,22 @@ def evaluate(
         history_reason=reason,
     )
     told = msgspec.json.encode(found)
-    if out is not None:
-        out.write_bytes(told + b"\n")
     if as_json:
         typer.echo(told.decode())
     else:
         _show(found, Console())
+    if out is not None:
+        _keep(out, told + b"\n", "wb")
     if found.broken:
         raise typer.Exit(1)
+
+
+def _keep(out: Path, told: bytes, mode: Literal["ab", "wb"]) -> None:
+    try:
+        with out.open(mode) as file:
+            file.write(told)
+    except OSError as error:
+        raise ConfigError(f"--out {out}: {error.strerror}") from error
 
 
 def _history(
