@@ -191,17 +191,17 @@ def ingest(
             contracts["cap_second"][row] = now_second
             contracts["cap_long"][row] = 0.0
             contracts["cap_short"][row] = 0.0
+        # The scale may shrink within a second; room is never negative.
         if events["position"][i] == 0:
-            add = min(x, contract_cap * u - contracts["cap_long"][row])
+            add = max(0.0, min(x, contract_cap * u - contracts["cap_long"][row]))
             contracts["cap_long"][row] += add
         else:
-            add = min(x, contract_cap * u - contracts["cap_short"][row])
+            add = max(0.0, min(x, contract_cap * u - contracts["cap_short"][row]))
             contracts["cap_short"][row] += add
         if pressure["second"][ladder] != now_second:
             pressure["second"][ladder] = now_second
             pressure["added"][ladder] = 0.0
             pressure["share"][ladder] = 0.0
-        # The scale may shrink within a second; room is never negative.
         add = max(0.0, min(add, asset_cap * u - pressure["added"][ladder]))
         if before == 0.0:
             pressure["start_share"][ladder] = pressure["share_total"][ladder]

@@ -63,7 +63,7 @@ class Parameters(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     asset_cap: float = 2.5
     notice_tier: float = 2.4
     building_tier: float = 3.6
-    onset_tier: float = 5.75
+    onset_tier: float = 5.9
     notice_confirmers: int = 2
     building_confirmers: int = 2
     full_level: float = 11.0

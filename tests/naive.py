@@ -197,7 +197,7 @@ class Flow:
         dt_s = (event.received_ns - ladder.bucket_ns) * 1e-9
         before = max(0.0, ladder.bucket - limits.drain_per_s * u * dt_s)
         used = self.contracts[event.row].added
-        add = min(x, limits.contract_cap * u - used[now, event.position])
+        add = max(0.0, min(x, limits.contract_cap * u - used[now, event.position]))
         used[now, event.position] += add
         add = max(0.0, min(add, limits.asset_cap * u - ladder.added[now]))
         if before == 0.0:

@@ -1,6 +1,6 @@
 import pytest
 
-from monitor.assess.months import Injection, injection
+from monitor.assess.months import Alarm, Injection, injection
 from monitor.assess.negatives import Verdicts, negatives
 from monitor.assess.truth import month_episodes
 from monitor.simulate.negatives import Negative, NegativeKind
@@ -74,3 +74,16 @@ def test_an_injection_of_the_simulation_is_told_in_seconds_of_the_month() -> Non
     """Market seconds become seconds of the month, and the end the last second itself."""
     made = Negative(NegativeKind.WHALE, 1_700_000_100, 3, asset=2, size=0.002)
     assert injection(made, 1_700_000_000) == Injection("whale", 2, 100, 102)
+
+
+def test_what_comes_without_the_injection_too_is_not_its_doing() -> None:
+    """An ONSET of the same ladder within ten minutes in the untroubled month leaves it out."""
+    sketch = Sketch().injected("frozen_interest", 0, 5_000, 5_600).alarm(0, 5_700, 6_500)
+    month = sketch.month()
+    for other, left_out, raised in (
+        (Alarm(0, 6_300, 6_400), 1, 0),
+        (Alarm(0, 6_301, 6_400), 0, 1),
+        (Alarm(1, 5_700, 6_500), 0, 1),
+    ):
+        found = negatives(month, month_episodes(month), month.alarms["ONSET"], without=(other,))
+        assert found == {"frozen_interest": Verdicts(1, left_out, raised)}

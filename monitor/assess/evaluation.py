@@ -195,8 +195,12 @@ def live_job(job: Job, progress: Callable[[int], object]) -> Done:
     found = live(job.plan, job.parameters, lambda _passed: progress(1))
     month = found.month
     scored = market = None
-    if job.purpose in {Purpose.USUAL, Purpose.THINNED, Purpose.INJECTED}:
+    if job.purpose in {Purpose.USUAL, Purpose.THINNED}:
         scored = score(month)
+    if job.purpose is Purpose.INJECTED:
+        plan = msgspec.structs.replace(job.plan, troubled=False)
+        untroubled = live(plan, job.parameters).month
+        scored = score(month, without=untroubled.alarms["ONSET"])
     if job.purpose is Purpose.USUAL:
         start_ns = (EPOCH_S + job.plan.warm_days * DAY_S) * NS
         said = alarms.read(found.verdicts, (MARKET,), start_ns, month.seconds)
@@ -286,7 +290,7 @@ def _gathered(
         thinned=Side(thinned.regimes, thinned.macro),
         scaled=Scaled(rescaled(EXACT_SCALE, exact, days), rescaled(ROUND_SCALE, rounded, days)),
         market=Side(market.regimes, market.macro),
-        lived_days=sum(job.days * job.plan.assets for job in wanted),
+        lived_days=sum(job.lived_days for job in wanted),
         calibration=Calibrated(markets[0], crashes[0]) if markets and crashes else None,
     )
 

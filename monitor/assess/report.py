@@ -71,8 +71,10 @@ def page(found: Evaluated, drawn: set[str], findings: str) -> str:
         *_ends(found, picture),
         "## Hard negatives",
         prose(
-            "Put into months of the base regime. Left out is what the market itself made an "
-            "episode of at that time. Bounds are exact (Clopper and Pearson), one-sided 95 % each."
+            "Put into months of the base regime, which are lived through once more without them. "
+            "Left out is where the market itself made an episode at that time, and where the "
+            "alarm came without them, too. Bounds are exact (Clopper and Pearson), one-sided "
+            "95 % each."
         ),
         report_promises.negatives(found.simulated.simulator),
         "## Other prints, same market",

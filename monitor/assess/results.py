@@ -246,7 +246,8 @@ class Negatives(msgspec.Struct, frozen=True):
     Attributes:
         injected: How many, all in all.
         left_out: Those whose own forced flow, or a neighbour's, met the definition of an
-            episode and that raised nothing else.
+            episode, or whose alarm came in the same month without them, too, and that raised
+            nothing else.
         raised: How many raised an ONSET that no true episode explains.
         rate: `raised` over those not left out, with exact bounds: `high` is the one-sided 95 %
             bound of Clopper and Pearson, `low` likewise.

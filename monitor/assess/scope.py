@@ -34,7 +34,7 @@ class Purpose(StrEnum):
 
     USUAL = "usual"  # to be scored, with curves and baselines
     THINNED = "thinned"  # the same world, with full tapes thinned to one print a second
-    INJECTED = "injected"  # hard negatives of every kind
+    INJECTED = "injected"  # hard negatives of every kind; and once more without them
     UNSCALED = "unscaled"  # beside the two that follow
     EXACT = "exact"  # all prints scaled by EXACT_SCALE
     ROUND = "round"  # all prints scaled by ROUND_SCALE
@@ -64,7 +64,7 @@ class Scope(msgspec.Struct, frozen=True):
     assets: int = ASSETS
     warm_days: int = 14
     days: int = 31
-    injected_worlds: int = 4
+    injected_worlds: int = 5
     injections: int = 100
     scaled_days: int = 7
     seed: int = 0
@@ -86,9 +86,15 @@ class Job(msgspec.Struct, frozen=True):
         return self.plan.warm_days + self.plan.days
 
     @property
+    def lived_days(self) -> int:
+        """Asset-days that its detectors see."""
+        times = 2 if self.purpose is Purpose.INJECTED else 1
+        return self.days * self.plan.assets * times
+
+    @property
     def cost(self) -> float:
         """Rough measure of how long it takes: asset-days, those with curves for more."""
-        return self.days * self.plan.assets * (1.3 if self.plan.curves else 1.0)
+        return self.lived_days * (1.3 if self.plan.curves else 1.0)
 
 
 class Held(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from monitor.assess.alarms import ONSET, TIERS
 from monitor.assess.baselines import STATISTICS, Statistic
 from monitor.assess.curves import crossings
 from monitor.assess.matching import Outcome, joined, ladder_of, meet, raised
-from monitor.assess.months import Month
+from monitor.assess.months import Alarm, Month
 from monitor.assess.negatives import Verdicts, negatives
 from monitor.assess.rewave import Ends, ends
 from monitor.assess.truth import RULES, Rules, month_episodes
@@ -44,9 +44,19 @@ class Scored:
 
 
 def score(
-    month: Month, statistics: Sequence[Statistic] = STATISTICS, rules: Rules = RULES
+    month: Month,
+    statistics: Sequence[Statistic] = STATISTICS,
+    rules: Rules = RULES,
+    without: Sequence[Alarm] = (),
 ) -> Scored:
-    """Score a month: its alarms, its endings, its injections, and curves where it has a record."""
+    """Score a month: its alarms, its endings, its injections, and curves where it has a record.
+
+    Args:
+        month: The month.
+        statistics: Whose curves are wanted.
+        rules: What counts.
+        without: ONSETs of the same month without its injections.
+    """
     episodes = month_episodes(month, rules)
     ladders = [ladder_of(month, k, episodes, rules) for k in range(2 * month.assets)]
     said = [month.alarms.get(tier, ()) for tier in TIERS]
@@ -68,5 +78,5 @@ def score(
         tiers=tiers,
         curves=curves,
         ends=ends(month, ladders, episodes, tiers, ONSET),
-        negatives=negatives(month, episodes, said[ONSET], rules),
+        negatives=negatives(month, episodes, said[ONSET], rules, without),
     )

@@ -44,6 +44,7 @@ class Plan(msgspec.Struct, frozen=True):
         days: Days that are scored.
         whales_per_day: Single large forced orders that belong to no cascade, of each asset.
         injections: Hard negatives of each kind, instead of those whales.
+        troubled: Whether venues show them; the market has its own of them either way.
         thin_full: Whether the full tape prints one order a second, too.
         scale: Factor on all printed forced orders.
         curves: Whether to keep what curves and baselines need.
@@ -56,6 +57,7 @@ class Plan(msgspec.Struct, frozen=True):
     days: int = 31
     whales_per_day: float = 0.25
     injections: int = 0
+    troubled: bool = True
     thin_full: bool = False
     scale: float = 1.0
     curves: bool = True
@@ -99,7 +101,7 @@ def live(
         plan.assets,
         random,
         Observing(thin_full=plan.thin_full, scale=plan.scale),
-        negatives,
+        negatives if plan.troubled else (),
         various(interest_usd, random),
     )
     engine = world_engine(plan.assets, parameters, EPOCH_S)

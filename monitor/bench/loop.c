@@ -196,10 +196,10 @@ int64_t ingest(const event_t *restrict events, int64_t start, int64_t end, int64
         }
         double add;
         if (e->position == 0) {
-            add = least(x, l.contract_cap * u - c->cap_long);
+            add = most(0.0, least(x, l.contract_cap * u - c->cap_long));
             c->cap_long += add;
         } else {
-            add = least(x, l.contract_cap * u - c->cap_short);
+            add = most(0.0, least(x, l.contract_cap * u - c->cap_short));
             c->cap_short += add;
         }
         if (p->second != now_second) {
