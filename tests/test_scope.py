@@ -75,7 +75,7 @@ def test_every_purpose_has_its_own_seeds(months: int) -> None:
     assert sum(len(one) for one in of) == len(set().union(*of))
     # Nor do two worlds of one purpose have a seed in common.
     assert len(of[0]) == len(REGIMES) * -(-months // ASSETS)
-    assert (len(of[1]), len(of[2])) == (4, len(REGIMES))
+    assert (len(of[1]), len(of[2])) == (5, len(REGIMES))
 
 
 def test_what_the_market_is_measured_by_is_of_training() -> None:
