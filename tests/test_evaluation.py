@@ -80,7 +80,8 @@ def test_the_number_of_processes_changes_nothing() -> None:
     (alone, told), (shared, told_by_two) = lived(1), lived(2)
     assert msgspec.json.encode(shared) == msgspec.json.encode(alone)
     assert told == told_by_two == [1] * days
-    assert alone.lived_days == 2 * days
+    injected = sum(job.days for job in jobs(SCOPE) if job.purpose is Purpose.INJECTED)
+    assert alone.lived_days == 2 * (days + injected)  # two assets; injected worlds twice
 
 
 def test_the_same_alarms_are_raised_when_all_prints_are_scaled() -> None:
@@ -189,7 +190,9 @@ def test_only_what_is_needed_of_a_world_is_kept(
     month = sketch(10_000).month()
     asked: list[tuple[Plan, Parameters]] = []
 
-    def live(plan: Plan, parameters: Parameters, progress: Callable[[int], object]) -> Lived:
+    def live(
+        plan: Plan, parameters: Parameters, progress: Callable[[int], object] = lambda _: None
+    ) -> Lived:
         asked.append((plan, parameters))
         progress(7)
         progress(8)
@@ -199,7 +202,9 @@ def test_only_what_is_needed_of_a_world_is_kept(
     told: list[int] = []
     job = Job(purpose, Plan("base", 3, warm_days=0), EAGER)
     done = live_job(job, told.append)
-    assert asked == [(job.plan, EAGER)]
+    # What was put into a world is taken out again, to see what comes without it.
+    untroubled = (msgspec.structs.replace(job.plan, troubled=False), EAGER)
+    assert asked == [(job.plan, EAGER), *([untroubled] if purpose is Purpose.INJECTED else [])]
     assert told == [1, 1]  # by the day
     counted = purpose in {Purpose.USUAL, Purpose.THINNED, Purpose.INJECTED}
     assert (done.scored is not None) is counted
@@ -259,7 +264,7 @@ def test_every_world_counts_where_it_belongs(monkeypatch: pytest.MonkeyPatch) ->
     assert (found.scaled.exact.worlds, found.scaled.exact.days) == (2, 4)
     assert found.scaled.exact.differing == {**dict.fromkeys(TIERS, 0), "ONSET": 4}
     assert found.scaled.round.differing == {**dict.fromkeys(TIERS, 0), "NOTICE": 4}
-    assert found.lived_days == 2 * 2 * 2 * 17 + 17 + 2 * 3 * 17
+    assert found.lived_days == 2 * 2 * 2 * 17 + 2 * 17 + 2 * 3 * 17
     assert found.calibration == sample().calibration
     kept = {one.gate: one for one in found.simulator.gates}
     assert (kept["same_alarms_when_scaled"].value, kept["same_alarms_when_scaled"].n) == (2.0, 2)
