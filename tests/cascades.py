@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from monitor import statefile
 from tests import brokers, listening, running
 
@@ -25,9 +23,6 @@ OUTAGE_S = 10.0
 # An hour ends between CASCADING and EXHAUSTING.
 FIRST_HOUR_S = 220
 EPOCH_NS = (1_795_395_600 - FIRST_HOUR_S) * 1_000_000_000
-NEEDS_MOSQUITTO = pytest.mark.skipif(
-    brokers.mosquitto_program() is None, reason="mosquitto is not installed"
-)
 
 
 @dataclass

@@ -73,6 +73,15 @@ SLOW = Parameters(
     breadth_within_s=120,
     breadth_lift=3.0,
 )
+# And whole worlds are short: a detector that is easily alarmed has more to tell of them.
+EAGER = Parameters(
+    notice_tier=1.0,
+    building_tier=1.5,
+    onset_tier=2.0,
+    quiet_level=0.5,
+    quiet_hold_s=30,
+    exhausted_extreme_s=240,
+)
 
 
 # The log.

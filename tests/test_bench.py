@@ -15,6 +15,7 @@ from monitor.cli import app
 from monitor.errors import MeasureError
 from monitor.instruments import InstrumentTable
 from monitor.venues.binance import BINANCE
+from tests.brokers import NEEDS_MOSQUITTO
 
 FRAMES = 400
 
@@ -88,7 +89,7 @@ def test_without_a_compiler_there_is_a_kernel_figure_and_a_reason(
     assert found.kernel_ns_per_event > 0.0
 
 
-@pytest.mark.skipif(broker.program() is None, reason="mosquitto is not installed")
+@NEEDS_MOSQUITTO
 def test_alerts_are_timed_to_the_brokers_acknowledgement() -> None:
     """Ladders are really filled: crossings and slow verdicts both reach the broker."""
     found = alerts.measure(_quietly, least=6)

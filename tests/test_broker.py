@@ -25,11 +25,9 @@ from monitor.errors import ConfigError
 from monitor.publish.broker import Login, Publisher, subscribe
 from monitor.publish.outbox import AlertEntry, Outbox
 from tests import brokers
+from tests.brokers import NEEDS_MOSQUITTO, NEEDS_NATS
 
 ALERTS = "liqmon/alerts/BTC/cascade"
-NEEDS_MOSQUITTO = pytest.mark.skipif(
-    brokers.mosquitto_program() is None, reason="mosquitto is not installed"
-)
 
 
 class Rig(NamedTuple):
@@ -44,12 +42,8 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
     """Every broker and protocol that the contract is kept with."""
     name, protocol = request.param.split()
     if name == "mosquitto":
-        if brokers.mosquitto_program() is None:
-            pytest.skip("mosquitto is not installed")
         running = brokers.mosquitto(tmp_path, durable=True)
     else:
-        if brokers.nats_program() is None:
-            pytest.skip("nats-server is not installed")
         running = brokers.nats(tmp_path)
     with running as broker:
         yield Rig(broker, Mqtt(port=broker.port, protocol=protocol))
@@ -501,7 +495,7 @@ async def test_a_subscriber_tells_its_trouble_and_comes_back(mosquitto: brokers.
     assert f"127.0.0.1:{mosquitto.port}" in troubles[0]
 
 
-@pytest.mark.skipif(brokers.nats_program() is None, reason="nats-server is not installed")
+@NEEDS_NATS
 async def test_a_refused_subscription_is_told(tmp_path: Path) -> None:
     """A filter the broker does not grant is trouble, not silence."""
     troubles: list[str] = []

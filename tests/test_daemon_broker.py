@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests import brokers, listening, running
-from tests.cascades import NEEDS_MOSQUITTO
+from tests.brokers import NEEDS_MOSQUITTO
 
 pytestmark = [pytest.mark.xdist_group("sockets"), NEEDS_MOSQUITTO]
 

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 import pytest
 
-from tests.cascades import NEEDS_MOSQUITTO, Broken, Whole, lived
+from tests.brokers import NEEDS_MOSQUITTO
+from tests.cascades import Broken, Whole, lived
 
 pytestmark = [pytest.mark.xdist_group("sockets"), NEEDS_MOSQUITTO]
 

@@ -295,8 +295,6 @@ def observed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not installed (Debian: apt-get install prometheus)")
-    if brokers.mosquitto_program() is None:
-        pytest.skip("mosquitto is not installed (Debian: apt-get install mosquitto)")
     directory = tmp_path_factory.mktemp("observed")
     with (
         brokers.mosquitto(directory) as broker,

@@ -38,19 +38,11 @@ from monitor.parameters import Parameters
 from monitor.simulate.negatives import NegativeKind
 from tests.evaluations import sample
 from tests.months import Sketch
+from tests.tape import EAGER
 
 KEYS = Path(__file__).parent / "golden" / "evaluation_keys.txt"
 # A detector that is easily alarmed, and that has a scale of its own after a day.
-EAGER = Parameters(
-    notice_tier=1.0,
-    building_tier=1.5,
-    onset_tier=2.0,
-    quiet_level=0.5,
-    quiet_hold_s=30,
-    exhausted_extreme_s=240,
-    scale_days=1.0,
-    least_scale_ratio=1e-9,
-)
+DETECTOR = msgspec.structs.replace(EAGER, scale_days=1.0, least_scale_ratio=1e-9)
 SCOPE = Scope(
     ("base",),
     1,
@@ -71,7 +63,7 @@ SCOPE = Scope(
 def lived(processes: int) -> tuple[Simulated, list[int]]:
     """What worlds of two days give by so many processes, and the steps that were told."""
     told: list[int] = []
-    return simulate(SCOPE, processes, told.append, parameters=EAGER, resamples=20), told
+    return simulate(SCOPE, processes, told.append, parameters=DETECTOR, resamples=20), told
 
 
 def test_the_number_of_processes_changes_nothing() -> None:
@@ -200,11 +192,11 @@ def test_only_what_is_needed_of_a_world_is_kept(
 
     monkeypatch.setattr(evaluation, "live", live)
     told: list[int] = []
-    job = Job(purpose, Plan("base", 3, warm_days=0), EAGER)
+    job = Job(purpose, Plan("base", 3, warm_days=0), DETECTOR)
     done = live_job(job, told.append)
     # What was put into a world is taken out again, to see what comes without it.
-    untroubled = (msgspec.structs.replace(job.plan, troubled=False), EAGER)
-    assert asked == [(job.plan, EAGER), *([untroubled] if purpose is Purpose.INJECTED else [])]
+    untroubled = (msgspec.structs.replace(job.plan, troubled=False), DETECTOR)
+    assert asked == [(job.plan, DETECTOR), *([untroubled] if purpose is Purpose.INJECTED else [])]
     assert told == [1, 1]  # by the day
     counted = purpose in {Purpose.USUAL, Purpose.THINNED, Purpose.INJECTED}
     assert (done.scored is not None) is counted

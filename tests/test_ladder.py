@@ -9,29 +9,11 @@ from hypothesis import strategies as st
 
 from monitor.detect.ladder import TABLE, Signals, fading, next_step
 from monitor.detect.verdict import State
-from monitor.parameters import Parameters
 from tests.streams import examples
+from tests.tape import SLOW
 
-# The figures of these rules, said here, so that the rules are held to and not the defaults.
-P = Parameters(
-    notice_tier=3.0,
-    building_tier=4.0,
-    onset_tier=6.0,
-    notice_confirmers=2,
-    building_confirmers=2,
-    quiet_hold_s=600,
-    cascading_after_s=60,
-    cascading_forced=10.0,
-    cascading_move_ratio=0.01,
-    cascading_interest_ratio=-0.005,
-    exhausting_rate_ratio=0.04,
-    exhausting_extreme_s=120,
-    exhausting_hold_s=20,
-    wave_rate_ratio=0.15,
-    wave_range_ratio=0.10,
-    exhausted_extreme_s=900,
-    unconfirmed_after_s=3600,
-)
+# The rules are held to these figures, not to the defaults.
+P = msgspec.structs.replace(SLOW, notice_confirmers=2, building_confirmers=2)
 NAN = math.nan
 QUIET, NOTICE, BUILDING = State.QUIET, State.NOTICE, State.BUILDING
 ONSET, CASCADING, EXHAUSTING = State.ONSET, State.CASCADING, State.EXHAUSTING

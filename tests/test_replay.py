@@ -14,7 +14,8 @@ from monitor.collect.recording import Header, header_line, pack, read
 from monitor.errors import StateError
 from monitor.publish.alert import log_line
 from monitor.replay import Recorded, Replay, engine_of, files_of, recorded
-from tests.cascades import EPOCH_NS, FIRST_HOUR_S, NEEDS_MOSQUITTO, Broken, Whole, lived
+from tests.brokers import NEEDS_MOSQUITTO
+from tests.cascades import EPOCH_NS, FIRST_HOUR_S, Broken, Whole, lived
 from tests.running import LIQMON
 
 SOCKETS = pytest.mark.xdist_group("sockets")

@@ -8,33 +8,25 @@ import pytest
 
 from monitor.assess import worlds
 from monitor.assess.worlds import DAY_S, EPOCH_S, NS, Lived, Plan, live
-from monitor.parameters import Parameters
 from monitor.simulate.negatives import NegativeKind
+from tests.tape import EAGER
 
 # One wild day, and a detector that is easily alarmed, so that there is much to compare.
 PLAN = Plan("wild", 7, assets=2, warm_days=0, days=1, whales_per_day=4.0)
-EAGER = Parameters(
-    notice_tier=1.0,
-    building_tier=1.5,
-    onset_tier=2.0,
-    quiet_level=0.5,
-    quiet_hold_s=30,
-    exhausted_extreme_s=240,
-    prior_scale_ratio=1e-4,
-)
+DETECTOR = msgspec.structs.replace(EAGER, prior_scale_ratio=1e-4)
 TRUTH = ("forced", "endogenous", "mark", "interest")
 SEEN = ("level", "share", "usd", "orders", "price", "interest_index")
 
 
 def changed(**values: Any) -> Lived:
     """The world of a plan that differs from the usual one in this."""
-    return live(msgspec.structs.replace(PLAN, **values), EAGER)
+    return live(msgspec.structs.replace(PLAN, **values), DETECTOR)
 
 
 @pytest.fixture(scope="module")
 def usual() -> Lived:
     """The world of the plan as it is."""
-    return live(PLAN, EAGER)
+    return live(PLAN, DETECTOR)
 
 
 def truth(of: Lived) -> list[bytes]:
@@ -59,7 +51,7 @@ def test_something_happens(usual: Lived) -> None:
 
 def test_one_plan_is_one_month(usual: Lived) -> None:
     """The same plan gives the same truth, the same sight and the same verdicts."""
-    again = live(PLAN, EAGER)
+    again = live(PLAN, DETECTOR)
     assert truth(again) == truth(usual)
     assert seen(again) == seen(usual)
     assert again.month.injections == usual.month.injections
@@ -77,7 +69,7 @@ def test_nothing_depends_on_how_time_is_cut(
 ) -> None:
     """In shorter and in longer chunks the same month passes."""
     monkeypatch.setattr(worlds, "CHUNK_S", chunk_s)
-    found = live(PLAN, EAGER)
+    found = live(PLAN, DETECTOR)
     assert truth(found) == truth(usual)
     assert seen(found) == seen(usual)
 
@@ -137,7 +129,7 @@ def test_hard_negatives_take_the_place_of_whales() -> None:
 def test_a_month_begins_after_the_days_of_warming() -> None:
     """Seconds count from the first scored day; every day is told as it passes."""
     told: list[int] = []
-    found = live(msgspec.structs.replace(PLAN, warm_days=1), EAGER, told.append)
+    found = live(msgspec.structs.replace(PLAN, warm_days=1), DETECTOR, told.append)
     assert told == [1, 2]
     assert found.month.mark.shape == (DAY_S, 2)
     start_ns = (EPOCH_S + DAY_S) * NS
